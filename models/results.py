@@ -66,7 +66,7 @@ class ModelResult:
     warnings: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
     weights: str | None = None
-    level: Mapping[str, str] = field(default_factory=dict)  # treatment -> regional/national/modelled
+    level: Mapping[str, str] = field(default_factory=dict)  # of each treatment, as in data.panel
 
     def term(self, name: str) -> Term:
         """The coefficient called `name`. Raises KeyError if the model has none."""
