@@ -1,0 +1,139 @@
+"""The command line: arguments in, one command, one clear message when something is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from data.errors import BadInput, RegsiError
+from pipelines.session import Session, default_home
+
+COMMANDS = {
+    "run": "the whole flow: ingest, panel, fit, multiverse, publish (no study: the bundled ones)",
+    "ingest": "load one or more datasets as a new vintage",
+    "panel": "build a panel; --out exports parquet, csv, dta or xlsx by suffix",
+    "fit": "fit a study's models and print the table",
+    "curve": "the specification curve of a study and its joint inference",
+    "publish": "tables, figures, briefs and site of a study",
+    "verify": "recompute every number that a run published",
+    "diff": "what changed between two vintages, and why",
+    "list": "what there is: studies, panels, sources, vintages, runs",
+    "doctor": "versions, warehouse integrity, sources, and what to do about each finding",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        command = self.prog.removeprefix("regsi").strip()
+        raise BadInput(
+            f"arguments of {self.prog}", message, f"see regsi {command} --help".replace("  ", " ")
+        )
+
+
+def _shared_options() -> argparse.ArgumentParser:
+    shared = _Parser(add_help=False)
+    shared.add_argument("--home", type=Path, metavar="DIR", help="state (default var/, REGSI_HOME)")
+    shared.add_argument(
+        "--from",
+        dest="from_dir",
+        type=Path,
+        metavar="DIR",
+        help="read publishers' files from this folder instead of the network",
+    )
+    shared.add_argument("--as-of", type=_day, metavar="DATE", help="the data as known on that day")
+    shared.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    shared.add_argument("--quiet", action="store_true", help="no progress lines")
+    shared.add_argument("--debug", action="store_true", help="traceback of an error")
+    return shared
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date like 2026-01-31") from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser of `regsi`, one subparser a command."""
+    top = _Parser(prog="regsi", description="Regional social investment, from files to briefs.")
+    top.add_argument("--version", action="version", version=_version())
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    shared = [_shared_options()]
+    sub = {
+        name: commands.add_parser(name, help=text, description=text, parents=shared)
+        for name, text in COMMANDS.items()
+    }
+    sub["run"].add_argument("study", nargs="*", metavar="STUDY")
+    sub["run"].add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://host:port")
+    sub["ingest"].add_argument("source", nargs="+", metavar="SOURCE[/DATASET]")
+    sub["panel"].add_argument("name", metavar="NAME")
+    sub["panel"].add_argument("--out", type=Path, metavar="FILE")
+    for name in ("fit", "curve", "publish", "diff"):
+        sub[name].add_argument("study", metavar="STUDY")
+    sub["fit"].add_argument("--model", metavar="ID", help="only this model")
+    sub["verify"].add_argument("run", metavar="RUN")
+    sub["diff"].add_argument("--between", nargs=2, type=_day, required=True, metavar="DATE")
+    sub["list"].add_argument(
+        "what", choices=["studies", "panels", "sources", "vintages", "runs"], metavar="WHAT"
+    )
+    return top
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return f"regsi {version('regsi')}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code (contract: 0, 2, 3, 4, 5; 1 anything else)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    try:
+        args = parser().parse_args(arguments)
+        session = Session(
+            args.home or default_home(), args.from_dir, args.as_of, args.quiet or args.json
+        )
+        # each command lives in its own module, imported only when it is called: `fit` starts fast
+        command = import_module(f"pipelines.commands.{args.command}")
+        document, text = command.run(args, session)
+        _print(document, text, args.json)
+    except RegsiError as error:
+        return _fail(str(error), error.exit_code, debug)
+    except KeyboardInterrupt:
+        return _fail("regsi: interrupted; what was finished is kept", 1, debug)
+    except Exception as error:  # the last resort: no traceback unless asked for
+        what = f"{type(error).__name__}: {error}".replace("\n", " ")
+        return _fail(f"regsi: {what}; run again with --debug and report it", 1, debug)
+    return 0
+
+
+def _print(document: Any, text: str, as_json: bool) -> None:
+    try:
+        if as_json:
+            json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write("\n")
+        elif text:
+            print(text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `regsi ... | head` is no fault
+        sys.stderr.close()
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

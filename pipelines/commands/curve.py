@@ -1,0 +1,28 @@
+"""`regsi curve`: every defensible specification of a study, tested jointly."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from data.errors import BadInput
+from models.engine.curve_results import as_document
+from models.study_file import read_study
+from pipelines import steps
+from pipelines.session import Session
+
+
+def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
+    """Computes the curve and returns the contract's document and a one-screen summary."""
+    study = read_study(args.study)
+    if study.multiverse is None:
+        raise BadInput(
+            str(study.path), "the study declares no [multiverse]", "add one to draw its curve"
+        )
+    steps.load_missing(study, session)
+    curve = steps.specification_curve(study, steps.study_panel(study, session), session)
+    if args.json:
+        return as_document(curve), ""
+    from reports.tables.text import curve_summary
+
+    return None, curve_summary(curve)

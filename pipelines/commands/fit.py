@@ -1,0 +1,23 @@
+"""`regsi fit`: a study's models as a table, without Prefect."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from models.study_file import read_study
+from models.study_results import as_document
+from pipelines import steps
+from pipelines.session import Session
+
+
+def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
+    """Loads what is missing, fits, and returns the contract's document and the printed table."""
+    study = read_study(args.study)
+    steps.load_missing(study, session)
+    results = steps.fit(study, steps.study_panel(study, session), session, args.model)
+    if args.json:
+        return as_document(results), ""
+    from reports.tables.text import text_table
+
+    return None, text_table(results)

@@ -1,0 +1,116 @@
+"""A run is a folder with a manifest: what went in, what came out, by hash.
+
+The id of a run is the hash of everything its numbers depend on, so the same inputs give the same
+run, and a second attempt finds it finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput
+from data.panel import Panel
+from models.study import Study
+
+PROJECT = Path(__file__).resolve().parents[1]
+STAGES = ("data", "models", "reports")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder holds run.json and every file the manifest lists."""
+
+    id: str
+    folder: Path
+    manifest: dict[str, Any]
+    new: bool = False
+
+    def files(self, suffix: str) -> list[Path]:
+        """The run's files with that suffix, in the manifest's order."""
+        return [self.folder / name for name in self.manifest["files"] if name.endswith(suffix)]
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@cache
+def code_sha256() -> str:
+    """One hash over the sources and recipes of the stages that make numbers."""
+    digest = hashlib.sha256()
+    for stage in STAGES:
+        for path in sorted((PROJECT / stage).rglob("*")):
+            if path.suffix in {".py", ".toml", ".typ", ".html", ".css"}:
+                digest.update(f"{path.relative_to(PROJECT)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def run_id(study: Study, panel: Panel) -> str:
+    """`<study>-<12 hex digits>` of study file, panel, code and lock."""
+    parts = [study.sha256, panel.sha256, code_sha256(), _lock_sha256()]
+    return f"{study.id}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()[:12]}"
+
+
+def _lock_sha256() -> str:
+    lock = PROJECT / "requirements.lock"
+    return sha256_of(lock) if lock.exists() else ""
+
+
+def runs_folder(home: Path) -> Path:
+    """Where the runs of this home are kept."""
+    return home / "runs"
+
+
+def find_run(home: Path, run: str) -> Run:
+    """The finished run `run` (its id or its folder). Raises BadInput if there is none."""
+    folder = runs_folder(home) / run
+    if not (folder / "run.json").exists() and (Path(run) / "run.json").exists():
+        folder = Path(run)
+    if not (folder / "run.json").exists():
+        raise BadInput(f"run {run}", f"no such run in {runs_folder(home)}", "see regsi list runs")
+    return Run(folder.name, folder, json.loads((folder / "run.json").read_text("utf-8")))
+
+
+def finished_runs(home: Path) -> list[Run]:
+    """All finished runs, oldest first."""
+    found = [find_run(home, path.parent.name) for path in runs_folder(home).glob("*/run.json")]
+    return sorted(found, key=lambda run: (run.manifest["created"], run.id))
+
+
+def new_folder(home: Path, identity: str) -> Path:
+    """An empty folder to prepare a run in; `finish` moves it into place in one step."""
+    folder = runs_folder(home) / f".preparing-{identity}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def finish(
+    home: Path, identity: str, folder: Path, inputs: dict[str, Any], timings: dict[str, float]
+) -> Run:
+    """Writes the manifest into a prepared folder and moves it into place."""
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    manifest: dict[str, Any] = {
+        "id": identity,
+        **inputs,
+        "code_sha256": code_sha256(),
+        "lock_sha256": _lock_sha256(),
+        "python": platform.python_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "timings": timings,
+        "files": {name: sha256_of(folder / name) for name in names},
+    }
+    (folder / "run.json").write_text(json.dumps(manifest, indent=1), "utf-8")
+    final = runs_folder(home) / identity
+    shutil.rmtree(final, ignore_errors=True)
+    folder.rename(final)
+    return Run(identity, final, manifest, new=True)

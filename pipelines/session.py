@@ -1,0 +1,42 @@
+"""What every command shares: where state lives, where files come from, how to speak."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Session:
+    """One call of regsi. `as_of` is the day whose knowledge is asked for, None for today's."""
+
+    home: Path
+    from_dir: Path | None = None
+    as_of: date | None = None
+    quiet: bool = False
+
+    def say(self, text: str) -> None:
+        """One plain line of progress on stderr: stdout belongs to results."""
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def step(self, doing: str) -> Iterator[None]:
+        """Announces a step before it starts and, on a terminal, how long it took."""
+        self.say(f"{doing} ...")
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        if seconds >= 1:
+            self.say(f"  done in {seconds:.1f} s")
+
+
+def default_home() -> Path:
+    """`REGSI_HOME`, or `var/` in the current folder."""
+    return Path(os.environ.get("REGSI_HOME", "var"))

@@ -1,0 +1,85 @@
+"""The arrows of the pipeline as plain functions: data, panel, results. No Prefect in sight.
+
+publisher files --load_data--> warehouse --study_panel--> panel --estimate--> results
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data.errors import BadInput
+from data.ingest import Loaded, ingest
+from data.own_panel import read_own_panel
+from data.panel import Panel
+from data.panel_build import build_panel, datasets_of
+from data.warehouse import Warehouse
+from models.engine.multiverse import run_curve
+from models.engine.curve_results import Curve
+from models.fitting import fit_study
+from models.study import Study
+from models.study_results import StudyResults
+from pipelines.session import Session
+
+
+def datasets_for(studies: Sequence[Study]) -> tuple[str, ...]:
+    """Ids of the datasets that the named panels of `studies` are built from, in order."""
+    names = dict.fromkeys(study.panel.name for study in studies if study.panel.name)
+    return tuple(dict.fromkeys(d for name in names for d in datasets_of(name)))
+
+
+def load_data(datasets: Sequence[str], session: Session) -> tuple[Loaded, ...]:
+    """Loads the current edition of each dataset; one that is already there changes nothing."""
+    return ingest(datasets, session.home, session.from_dir, None, session.say)
+
+
+def load_missing(study: Study, session: Session) -> tuple[Loaded, ...]:
+    """Loads only the datasets of which the warehouse holds no vintage yet."""
+    wanted = datasets_for([study])
+    held = {vintage.dataset for vintage in Warehouse(session.home).vintages()}
+    return load_data([d for d in wanted if d not in held], session)
+
+
+def study_panel(study: Study, session: Session) -> Panel:
+    """The panel a study asks for: a named one from the warehouse, or the user's own file."""
+    source = study.panel
+    if source.name is not None:
+        return build_panel(source.name, session.home, session.as_of, session.say)
+    if source.file is None or source.unit is None or source.time is None:
+        raise BadInput(f"{study.path}, [panel]", "neither a name nor a file", "give one of the two")
+    return read_own_panel(source.file, source.unit, source.time, source.parent, source.sheet)
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """A study's results with what they were made from. `curve` is None without a multiverse."""
+
+    study: Study
+    panel: Panel
+    results: StudyResults
+    curve: Curve | None
+    seconds: float
+
+
+def fit(study: Study, panel: Panel, session: Session, only: str | None = None) -> StudyResults:
+    """Fits a study's models, or `only` the one with that id."""
+    count = 1 if only else len(study.models)
+    with session.step(f"fitting {study.id}: {count} models on {len(panel.frame):,} rows"):
+        return fit_study(study, panel, only)
+
+
+def estimate_on(study: Study, panel: Panel, session: Session, dask: str | None) -> Estimated:
+    """Everything a run computes: the models and, where one is declared, the multiverse."""
+    start = time.perf_counter()
+    results = fit(study, panel, session)
+    curve = specification_curve(study, panel, session, dask) if study.multiverse else None
+    return Estimated(study, panel, results, curve, time.perf_counter() - start)
+
+
+def specification_curve(
+    study: Study, panel: Panel, session: Session, dask: str | None = None
+) -> Curve:
+    """The study's multiverse with its joint test and its audit, here or on a Dask cluster."""
+    with session.step(f"specification curve of {study.id}"):
+        return run_curve(study, panel, session.say)
