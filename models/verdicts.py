@@ -1,0 +1,160 @@
+"""Claims of the source report, and what a fitted study lets one say about them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+from data.errors import BadInput
+from models.results import ModelResult, Term
+from models.study_results import StudyResults
+
+CLAIMS = Path(__file__).parent / "claims"
+CLAIM_KEYS = frozenset({"id", "claim", "test", "decided_by", "rule", "change_our_mind"})
+RULES = ("sign", "other", "untestable")
+
+Ruling = Literal["supported", "not supported", "inconclusive", "not testable here"]
+# nothing a study can run today earns more: fixed effects with lags are association
+Grade = Literal["association", "none"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, in short. `better` maps 'lower' and 'higher' to patterns of outcome names."""
+
+    id: str
+    claim: str
+    test: str
+    decided_by: str
+    rule: str
+    change_our_mind: str
+    better: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def improvement(self, outcome: str) -> int | None:
+        """-1 where a lower `outcome` is better, 1 where a higher one is, None if undeclared."""
+        for word, sign in (("lower", -1), ("higher", 1)):
+            if any(fnmatchcase(outcome, pattern) for pattern in self.better.get(word, ())):
+                return sign
+        return None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A ruling on one claim, why, and on what grade of evidence.
+
+    `agreeing` counts the models of the study that share the headline's sign, out of `comparable`
+    that have its treatment and outcome; `multiverse_share` is the share of specifications that
+    do, None where no multiverse was run.
+    """
+
+    claim: Claim
+    ruling: Ruling
+    grade: Grade
+    reason: str
+    agreeing: int = 0
+    comparable: int = 0
+    multiverse_share: float | None = None
+
+
+def read_claim(identifier: str, folder: Path = CLAIMS) -> Claim:
+    """The claim called `identifier`. Raises BadInput where there is none, or its file is broken."""
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if identifier not in known:
+        raise BadInput(
+            f"study.claims: {identifier!r}",
+            "there is no such claim",
+            f"use one of {', '.join(known)}, or add {folder.name}/{identifier}.toml",
+        )
+    path = folder / f"{identifier}.toml"
+    try:
+        record = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(str(path), f"this is not valid TOML ({error})", "correct the file") from None
+    return _claim(record, path)
+
+
+def _claim(record: dict[str, Any], path: Path) -> Claim:
+    better = record.pop("better", {})
+    if set(record) != CLAIM_KEYS or record["id"] != path.stem or record["rule"] not in RULES:
+        raise BadInput(
+            str(path),
+            "a claim needs exactly its keys, its file's name as id, and a rule that exists",
+            f"give {', '.join(sorted(CLAIM_KEYS))}; rule is one of {', '.join(RULES)}",
+        )
+    return Claim(**record, better={word: tuple(names) for word, names in better.items()})
+
+
+def headline(results: StudyResults) -> ModelResult:
+    """The model that speaks for the study: its multiverse's main one, else its first."""
+    chosen = results.study.multiverse.model if results.study.multiverse else None
+    return results.model(chosen) if chosen else results.models[0]
+
+
+def judge(claim: Claim, results: StudyResults, multiverse_share: float | None = None) -> Verdict:
+    """What `results` say about `claim`.
+
+    Supported needs all of: an interval that excludes zero on the side the claim names, every
+    comparable model of the study with the same sign, and, where a multiverse was run, at least
+    four in five of its specifications. Not supported is an interval on the other side. An
+    interval that holds zero decides nothing, whatever its p-value: that is inconclusive.
+    """
+    if claim.rule == "untestable":
+        return Verdict(claim, "not testable here", "none", "No data set at hand could decide it.")
+    if results.panel.simulated:
+        reason = "The data are simulated: they test the program and say nothing about the world."
+        return Verdict(claim, "not testable here", "none", reason)
+    if claim.rule == "other":
+        reason = f"This study does not run what decides it: {claim.decided_by}."
+        return Verdict(claim, "not testable here", "none", reason)
+    return _by_sign(claim, results, multiverse_share)
+
+
+AGREEMENT = 0.8  # of a multiverse's specifications
+
+
+def _by_sign(claim: Claim, results: StudyResults, multiverse_share: float | None) -> Verdict:
+    model = headline(results)
+    term = model.term(model.treatment[0])
+    better = claim.improvement(model.outcome)
+    if better is None:
+        reason = f"Nobody has declared which direction of {model.outcome} is an improvement."
+        return Verdict(claim, "not testable here", "none", reason)
+    signs = [other.estimate * term.estimate > 0 for other in _comparable(results, model)]
+    ruling, reason = _ruling(model, term, better, all(signs), multiverse_share)
+    return Verdict(
+        claim, ruling, "association", reason, sum(signs), len(signs), multiverse_share
+    )
+
+
+def _comparable(results: StudyResults, model: ModelResult) -> list[Term]:
+    treatment = model.treatment[0]
+    return [
+        other.term(treatment)
+        for other in results.models
+        if other.outcome == model.outcome and treatment in other.treatment
+    ]
+
+
+def _ruling(
+    model: ModelResult, term: Term, better: int, agree: bool, share: float | None
+) -> tuple[Ruling, str]:
+    if model.inference.override:
+        return "inconclusive", (
+            "The rule on error bars was overridden, so the interval may be too narrow to decide."
+        )
+    if term.conf_low <= 0 <= term.conf_high:
+        return "inconclusive", (
+            "The 95 % interval holds zero: the data fit an improvement, a worsening and no "
+            "difference."
+        )
+    if (term.estimate > 0) != (better > 0):
+        return "not supported", "The 95 % interval lies wholly on the side of worse outcomes."
+    if not agree:
+        return "inconclusive", "Other models of this study point the other way."
+    if share is not None and share < AGREEMENT:
+        return "inconclusive", "Too many other defensible specifications point the other way."
+    return "supported", "The 95 % interval lies wholly on the side of better outcomes."

@@ -1,0 +1,196 @@
+"""What a variable of a study is in words: its label, unit, transformation and lag."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from data.panel import Column
+from models.study_results import StudyResults
+
+# what the index columns of the panels at hand are called in words
+INDEX_WORDS = {
+    "geo": "region",
+    "nuts2": "region",
+    "nuts_id": "region",
+    "cntr": "country",
+    "cntr_code": "country",
+}
+IRREGULAR = {"country": "countries", "county": "counties", "city": "cities"}
+PER_CENT = ("%", "per cent", "percent", "pct")
+SHARES = ("share", "fraction", "proportion", "ratio (0-1)")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A variable taken apart: `change` of `column`, `lag` periods earlier, times `factor`.
+
+    `change` is level, log, log1p, zscore, diff, or opaque for an expression that is shown as it
+    stands. `column` is None where the panel does not describe it.
+    """
+
+    name: str
+    column: Column | None
+    change: str = "level"
+    lag: int = 0
+    factor: float = 1.0
+    expression: str = ""
+
+    @property
+    def label(self) -> str:
+        """The label of the column beneath, or the variable's own name."""
+        if self.column is None or self.change == "opaque":
+            return self.name.replace("_", " ")
+        return self.column.label or self.column.name
+
+    @property
+    def unit(self) -> str:
+        """The unit of the column beneath; empty where nobody says."""
+        return self.column.unit.strip() if self.column and self.change != "opaque" else ""
+
+    @property
+    def is_percentage(self) -> bool:
+        """True where a difference is counted in percentage points."""
+        return self.unit.lower().startswith(PER_CENT)
+
+    @property
+    def is_share(self) -> bool:
+        """True where the figure lies between 0 and 1, so that 0.01 is a percentage point."""
+        return self.unit.lower().startswith(SHARES)
+
+
+@dataclass(frozen=True)
+class Variables:
+    """The variables of one study, by name."""
+
+    columns: Mapping[str, Column]
+    expressions: Mapping[str, str]
+    time: str
+
+    @classmethod
+    def of(cls, results: StudyResults) -> Variables:
+        """The variables that a fitted study can name."""
+        return cls(
+            {column.name: column for column in results.panel.columns},
+            results.study.variables,
+            results.panel.time,
+        )
+
+    @cached_property
+    def period(self) -> str:
+        """One step of time, in words."""
+        word = index_word(self.time)
+        return word if word in {"year", "quarter", "month", "week", "day"} else "period"
+
+    def measure(self, name: str) -> Measure:
+        """`name` taken apart, through derived variables down to a column of the panel."""
+        return self._measure(name, frozenset())
+
+    def _measure(self, name: str, above: frozenset[str]) -> Measure:
+        expression = self.expressions.get(name)
+        if expression is None or name in above:  # a derived column may reuse its source's name
+            return Measure(name, self.columns.get(name))
+        try:
+            tree = ast.parse(expression, mode="eval").body
+        except SyntaxError:
+            return Measure(name, None, "opaque", expression=expression)
+        taken = self._take(tree, above | {name})
+        if taken is None:
+            return Measure(name, None, "opaque", expression=expression)
+        return replace(taken, name=name, expression=expression)
+
+    def _take(self, node: ast.expr, above: frozenset[str]) -> Measure | None:
+        match node:
+            case ast.Name(id=name):
+                return self._measure(name, above)
+            case ast.Call(func=ast.Name(id="lag"), args=[inner, ast.Constant(value=int(k))]):
+                taken = self._take(inner, above)
+                return taken and replace(taken, lag=taken.lag + k)
+            case ast.Call(func=ast.Name(id=function), args=[inner]) if function in {
+                "log",
+                "log1p",
+                "zscore",
+                "diff",
+            }:
+                taken = self._take(inner, above)
+                return _changed(taken, function) if taken and taken.change == "level" else None
+            case ast.BinOp():
+                return self._scaled(node, above)
+        return None
+
+    def _scaled(self, node: ast.BinOp, above: frozenset[str]) -> Measure | None:
+        match node:
+            case ast.BinOp(inner, ast.Mult(), ast.Constant(int() | float() as k)):
+                factor = float(k)
+            case ast.BinOp(ast.Constant(int() | float() as k), ast.Mult(), inner):
+                factor = float(k)
+            case ast.BinOp(inner, ast.Div(), ast.Constant(int() | float() as k)):
+                factor = 1.0 / float(k) if k else 0.0
+            case _:
+                return None
+        taken = self._take(inner, above)
+        if taken is None or not factor or taken.change not in {"level", "diff"}:
+            return None
+        return replace(taken, factor=taken.factor * factor)
+
+    def definitions(self, names: Iterable[str]) -> tuple[str, ...]:
+        """'name is expression' for those of `names` that no label describes."""
+        measures = [self.measure(name) for name in names]
+        return tuple(
+            f"{m.label} is {m.expression}" for m in measures if m.change == "opaque"
+        )
+
+    def label(self, name: str) -> str:
+        """A row heading: the label, then in brackets what was done to the variable."""
+        measure = self.measure(name)
+        done = [CHANGES[measure.change]] if measure.change in CHANGES else []
+        if measure.factor != 1.0:
+            done.append(f"× {measure.factor:g}")
+        if measure.lag:
+            done.append(later(measure.lag, self.period, "earlier", "later"))
+        return f"{measure.label} ({', '.join(done)})" if done else measure.label
+
+
+def _changed(measure: Measure, function: str) -> Measure | None:
+    scaled = measure.factor != 1.0
+    if function == "log1p" and (scaled or measure.is_percentage or measure.is_share):
+        return None  # the one added may dwarf the figure: no percentage reading would be true
+    return replace(measure, change=function, factor=measure.factor if function == "diff" else 1.0)
+
+
+CHANGES = {"log": "log", "log1p": "log of 1 + x", "zscore": "standardised", "diff": "change"}
+
+
+def later(steps: int, period: str, after: str, before: str) -> str:
+    """`steps` of time in words: '1 year earlier', '2 years earlier'."""
+    word = period if abs(steps) == 1 else plural(period)
+    return f"{abs(steps)} {word} {after if steps > 0 else before}"
+
+
+def index_word(column: str) -> str:
+    """What one row's unit or period is called: 'geo' is a region, 'firm' a firm."""
+    return INDEX_WORDS.get(column.lower(), column.replace("_", " ").strip() or "unit")
+
+
+def plural(word: str) -> str:
+    """The plural of an index word."""
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    return word if word.endswith("s") else word + "s"
+
+
+def counted(number: int, word: str) -> str:
+    """'1 country', '1,234 regions'."""
+    return f"{number:,} {word if number == 1 else plural(word)}"
+
+
+def in_sentence(label: str) -> str:
+    """A label as it stands inside a sentence: small first letter, unless it opens a name."""
+    words = label.split()
+    if not words or not words[0][:1].isupper() or not words[0][1:].islower():
+        return label
+    if len(words) > 1 and words[1][:1].isupper() and words[1][1:].islower():
+        return label
+    return label[0].lower() + label[1:]
