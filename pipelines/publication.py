@@ -9,7 +9,7 @@ from typing import Any
 
 from data.panel import Panel
 from data.panel_store import save
-from models.engine.curve_results import as_document as curve_document
+from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import Study
 from pipelines.runs import Run, find_run, finish, new_folder, run_id, runs_folder
@@ -36,7 +36,8 @@ def publish_run(estimated: Estimated, session: Session) -> Run:
     identity = run_id(study, panel)
     folder = new_folder(session.home, identity)
     shutil.copyfile(study.path, folder / "study.toml")
-    (folder / "results.json").write_text(json.dumps(as_json(estimated.results.models), indent=1), "utf-8")
+    models = as_json(estimated.results.models)
+    (folder / "results.json").write_text(json.dumps(models, indent=1), "utf-8")
     if curve is not None:
         (folder / "curve.json").write_text(json.dumps(curve_document(curve)), "utf-8")
     with session.step(f"publishing {study.id}: tables, figures, brief"):

@@ -98,7 +98,8 @@ def finish(
     home: Path, identity: str, folder: Path, inputs: dict[str, Any], timings: dict[str, float]
 ) -> Run:
     """Writes the manifest into a prepared folder and moves it into place."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    names = sorted(path.relative_to(folder).as_posix() for path in paths)
     manifest: dict[str, Any] = {
         "id": identity,
         **inputs,

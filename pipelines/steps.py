@@ -16,7 +16,7 @@ from data.panel import Panel
 from data.panel_build import build_panel, datasets_of
 from data.warehouse import Warehouse
 from models.engine.multiverse import run_curve
-from models.engine.curve_results import Curve
+from models.engine.results import Curve
 from models.fitting import fit_study
 from models.study import Study
 from models.study_results import StudyResults

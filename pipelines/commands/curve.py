@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from data.errors import BadInput
-from models.engine.curve_results import as_document
+from models.engine.results import as_document
 from models.study_file import read_study
 from pipelines import steps
 from pipelines.session import Session

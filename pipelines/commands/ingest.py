@@ -27,7 +27,8 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
 
 
 def _plain(loaded: Any) -> dict[str, Any]:
-    return {key: str(v) if key in {"published", "file"} else v for key, v in as_json(loaded).items()}
+    plain = as_json(loaded)
+    return {**plain, "published": str(plain["published"]), "file": str(plain["file"])}
 
 
 def _expand(sources: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from data.errors import VerificationFailed
 from data.panel_store import load
-from models.engine.curve_results import as_document as curve_document
+from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import PanelReference
 from models.study_file import read_study
