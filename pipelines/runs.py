@@ -37,6 +37,12 @@ class Run:
         """The run's files with that suffix, in the manifest's order."""
         return [self.folder / name for name in self.manifest["files"] if name.endswith(suffix)]
 
+    def headline(self) -> float:
+        """The published estimate of the first treatment of the study's first model."""
+        model = json.loads((self.folder / "results.json").read_text("utf-8"))[0]
+        terms = {term["term"]: term["estimate"] for term in model["terms"]}
+        return float(terms[model["treatment"][0]])
+
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file's bytes."""

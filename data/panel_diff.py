@@ -1,0 +1,107 @@
+"""Two editions of one panel, compared: which cells were revised, which rows are new.
+
+`stages` leads from the old panel to the new one in named steps, each a panel of its own, so that
+the change of any estimate can be split into what each step did to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BadInput
+from data.panel import Panel
+
+
+@dataclass(frozen=True)
+class PanelChange:
+    """What differs between two panels of the same recipe.
+
+    revised has one row per cell that both panels know with different values (unit, time, column,
+    old, new), largest relative change first; appeared and withdrawn count cells that only the
+    new, or only the old, panel knows among the rows both have.
+    """
+
+    revised: pd.DataFrame
+    new_periods: tuple[object, ...]
+    new_units: tuple[object, ...]
+    lost_rows: int
+    appeared: int
+    withdrawn: int
+
+
+def compare(old: Panel, new: Panel) -> PanelChange:
+    """The difference between two editions. Raises BadInput if their index columns differ."""
+    before, after = _aligned(old, new)
+    both = before.index.intersection(after.index)
+    columns = _numeric(before, after)
+    a, b = before.loc[both, columns].to_numpy(float), after.loc[both, columns].to_numpy(float)
+    known_a, known_b = ~np.isnan(a), ~np.isnan(b)
+    rows, cols = np.nonzero(known_a & known_b & (a != b))
+    revised = pd.DataFrame(
+        {
+            old.unit: both.get_level_values(0)[rows],
+            old.time: both.get_level_values(1)[rows],
+            "column": np.asarray(columns, object)[cols],
+            "old": a[rows, cols],
+            "new": b[rows, cols],
+        }
+    )
+    size = (revised["new"] / revised["old"] - 1).abs()
+    revised = revised.loc[size.sort_values(ascending=False, kind="stable").index]
+    return PanelChange(
+        revised.reset_index(drop=True),
+        _only_new(before, after, old.time),
+        _only_new(before, after, old.unit),
+        len(before.index.difference(after.index)),
+        int((known_b & ~known_a).sum()),
+        int((known_a & ~known_b).sum()),
+    )
+
+
+def stages(old: Panel, new: Panel) -> Iterator[tuple[str, Panel]]:
+    """(what changed, panel) from the old edition to the new one, each step on top of the last."""
+    before, after = _aligned(old, new)
+    both = before.index.intersection(after.index)
+    columns = _numeric(before, after)
+    current = before.copy()
+    revised = after.loc[both, columns]
+    known = current.loc[both, columns].notna() & revised.notna()
+    current.loc[both, columns] = current.loc[both, columns].where(~known, revised)
+    yield "revised values", _panel(new, current)
+    added = after.loc[after.index.difference(before.index)]
+    is_new_period = added.index.get_level_values(1).isin(_only_new(before, after, old.time))
+    is_new_unit = added.index.get_level_values(0).isin(_only_new(before, after, old.unit))
+    current = pd.concat([current, added[is_new_period & ~is_new_unit]])
+    yield "new periods", _panel(new, current)
+    current = pd.concat([current, added[is_new_unit]])
+    yield "new units", _panel(new, current)
+    yield "cells filled or withdrawn", new
+
+
+def _aligned(old: Panel, new: Panel) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if (old.unit, old.time) != (new.unit, new.time):
+        raise BadInput(
+            f"panel {new.name}",
+            f"its index was {old.unit}, {old.time} and is {new.unit}, {new.time}",
+            "compare dates on the same side of that change",
+        )
+    return old.frame.set_index([old.unit, old.time]), new.frame.set_index([new.unit, new.time])
+
+
+def _numeric(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    numeric = before.select_dtypes("number").columns
+    return [name for name in numeric if name in after.columns]
+
+
+def _only_new(before: pd.DataFrame, after: pd.DataFrame, level: str) -> tuple[object, ...]:
+    known = set(before.index.get_level_values(level))
+    return tuple(sorted(set(after.index.get_level_values(level)) - known))
+
+
+def _panel(new: Panel, frame: pd.DataFrame) -> Panel:
+    ordered = frame.reset_index().sort_values([new.unit, new.time], ignore_index=True)
+    return replace(new, frame=ordered)
