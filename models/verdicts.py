@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class Claim:
     def improvement(self, outcome: str) -> int | None:
         """-1 where a lower `outcome` is better, 1 where a higher one is, None if undeclared."""
         for word, sign in (("lower", -1), ("higher", 1)):
-            if any(fnmatchcase(outcome, pattern) for pattern in self.better.get(word, ())):
+            if any(fnmatchcase(outcome.lower(), pattern) for pattern in self.better.get(word, ())):
                 return sign
         return None
 
@@ -91,7 +92,8 @@ def _claim(record: dict[str, Any], path: Path) -> Claim:
 def headline(results: StudyResults) -> ModelResult:
     """The model that speaks for the study: its multiverse's main one, else its first."""
     chosen = results.study.multiverse.model if results.study.multiverse else None
-    return results.model(chosen) if chosen else results.models[0]
+    named = (model for model in results.models if model.id == chosen)
+    return next(named, results.models[0])
 
 
 def judge(claim: Claim, results: StudyResults, multiverse_share: float | None = None) -> Verdict:
@@ -146,6 +148,8 @@ def _ruling(
         return "inconclusive", (
             "The rule on error bars was overridden, so the interval may be too narrow to decide."
         )
+    if not (math.isfinite(term.conf_low) and math.isfinite(term.conf_high)):
+        return "inconclusive", "The headline estimate has no interval."
     if term.conf_low <= 0 <= term.conf_high:
         return "inconclusive", (
             "The 95 % interval holds zero: the data fit an improvement, a worsening and no "

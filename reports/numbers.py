@@ -10,18 +10,18 @@ NONE = "\N{EN DASH}"  # stands where a figure does not exist
 MOST_DECIMALS = 6
 
 
-def decimals_for(std_errors: Iterable[float]) -> int:
-    """Decimals that show the smallest standard error with two significant digits.
+def decimals_for(std_errors: Iterable[float], digits: int = 3) -> int:
+    """Decimals that show the smallest standard error with `digits` significant digits.
 
-    More digits would be noise, fewer would hide how precise the most precise column is. Between
-    0 and MOST_DECIMALS + 1; the last means that fixed notation would not do.
+    More would be noise, fewer would hide how precise the most precise column is. Between 0 and
+    MOST_DECIMALS + 1; the last means that fixed notation would not do.
     """
     known = [error for error in std_errors if math.isfinite(error) and error > 0]
     if not known:
         return 3
-    # rounding first: 0.00996 prints as 0.010, with three decimals and not four
-    digits = 1 - math.floor(math.log10(float(f"{min(known):.1e}")))
-    return min(max(digits, 0), MOST_DECIMALS + 1)
+    # rounding first: 0.09996 prints as 0.100, with three decimals and not four
+    magnitude = math.floor(math.log10(float(f"{min(known):.{digits - 1}e}")))
+    return min(max(digits - 1 - magnitude, 0), MOST_DECIMALS + 1)
 
 
 def fixed(value: float | None, decimals: int) -> str:

@@ -1,0 +1,137 @@
+"""The lower half of a regression table: what was held fixed, weighed, counted and tested."""
+
+from __future__ import annotations
+
+from models.results import ModelResult
+from models.study_results import StudyResults
+from reports.numbers import fixed, p_value, result_id
+from reports.tables.parts import Cell, Row
+from reports.variables import index_word, plural
+
+FIT_LABELS = {"r2_within": "Within R²", "r2": "R²"}
+TEST_LABELS = {
+    "hansen_j": "Hansen J, p",
+    "sargan": "Sargan, p",
+    "ar1": "AR(1), p",
+    "ar2": "AR(2), p",
+    "hausman": "Hausman, p",
+}
+
+Models = tuple[ModelResult, ...]
+
+
+def fact_rows(results: StudyResults, models: Models) -> tuple[Row, ...]:
+    """Fixed effects, weights and inference in words; then counts, fit and tests in numbers."""
+    words = (*_effect_rows(results, models), *_setting_rows(models))
+    return (*words, *_count_rows(results, models), *_fit_rows(results, models))
+
+
+def effect_label(results: StudyResults, effect: str) -> str:
+    """What one fixed effect holds fixed: 'Region FE', 'Country × year FE'."""
+    index = {
+        "unit": results.panel.unit,
+        "time": results.panel.time,
+        "parent": results.panel.parent or "parent",
+    }
+    words = [index_word(index.get(part.strip(), part.strip())) for part in effect.split("*")]
+    text = " × ".join(words)
+    return f"{text[:1].upper()}{text[1:]} FE"
+
+
+def _effect_rows(results: StudyResults, models: Models) -> list[Row]:
+    effects = dict.fromkeys(effect for model in models for effect in model.effects)
+    return [
+        _words(
+            effect_label(results, effect),
+            ["yes" if effect in model.effects else "no" for model in models],
+        )
+        for effect in effects
+    ]
+
+
+def _setting_rows(models: Models) -> list[Row]:
+    overridden = [bool(model.inference.override) for model in models]
+    rule = _words("Level rule", ["overridden" if over else "kept" for over in overridden])
+    return [
+        *([rule] if any(overridden) else []),
+        _words("Estimator", [model.estimator for model in models]),
+        _words("Weights", [model.weights or "none" for model in models]),
+        _words("Standard errors", [inference_name(model) for model in models]),
+    ]
+
+
+def _words(label: str, words: list[str]) -> Row:
+    return Row("word", label, tuple(Cell(word) for word in words))
+
+
+def inference_name(model: ModelResult) -> str:
+    """The kind of inference in a few words."""
+    used = model.inference
+    name = used.correction if used.kind == "cluster" and used.correction else used.kind
+    by = " × ".join(index_word(column) for column in used.by)
+    return f"{name}{f' by {by}' if by else ''}"
+
+
+def _count_rows(results: StudyResults, models: Models) -> list[Row]:
+    panel, clusters = results.panel, [model.n_clusters for model in models]
+    by = dict.fromkeys(name for counts in clusters for name in counts)
+    counts: list[tuple[str, str, list[int | None]]] = [
+        ("Observations", "n_obs", [model.n_obs for model in models]),
+        (_title(panel.unit), "n_units", [model.n_units for model in models]),
+        (_title(panel.time), "n_periods", [model.n_periods for model in models]),
+        *(
+            (f"Clusters ({index_word(k)})", f"n_clusters/{k}", [c.get(k) for c in clusters])
+            for k in by
+        ),
+        ("Instruments", "n_instruments", [model.n_instruments for model in models]),
+    ]
+    rows = [
+        _numbers(results, models, label, name, [None if n is None else f"{n:,}" for n in figures])
+        for label, name, figures in counts
+    ]
+    return [row for row in rows if any(row.cells)]
+
+
+def _fit_rows(results: StudyResults, models: Models) -> list[Row]:
+    rows = [
+        _numbers(results, models, label, f"fit/{name}", [_fit(model, name) for model in models])
+        for name, label in FIT_LABELS.items()
+    ]
+    tests = dict.fromkeys(found.test for model in models for found in model.tests)
+    rows += [
+        _numbers(
+            results, models, test_label(name), f"test/{name}", [_test(m, name) for m in models]
+        )
+        for name in tests
+    ]
+    return [row for row in rows if any(row.cells)]
+
+
+def _numbers(
+    results: StudyResults, models: Models, label: str, name: str, texts: list[str | None]
+) -> Row:
+    cells = (
+        None if text is None else Cell(text, result_id(results.study.id, model.id, name))
+        for model, text in zip(models, texts, strict=True)
+    )
+    return Row("number", label, tuple(cells))
+
+
+def _fit(model: ModelResult, name: str) -> str | None:
+    value = model.fit.get(name)
+    return None if value is None else fixed(value, 3)
+
+
+def _test(model: ModelResult, name: str) -> str | None:
+    found = next((test for test in model.tests if test.test == name), None)
+    return None if found is None or found.p_value is None else p_value(found.p_value)
+
+
+def _title(column: str) -> str:
+    return plural(index_word(column)).capitalize()
+
+
+def test_label(name: str) -> str:
+    """The heading of a row of p-values."""
+    words = [word.upper() if len(word) <= 2 else word for word in name.split("_")]
+    return TEST_LABELS.get(name, f"{words[0][:1].upper()}{words[0][1:]} {' '.join(words[1:])}, p")

@@ -1,0 +1,122 @@
+"""The regression table for a paper: booktabs and dcolumn, ready to \\input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from reports.numbers import NONE
+from reports.tables.grid import Grid
+from reports.tables.parts import Cell, Row
+
+HEADER = "% needs \\usepackage{booktabs,dcolumn} and, before LaTeX 2018, [utf8]{inputenc}\n"
+COLUMNS_ON_A_PAGE = 4
+LABEL_WIDTH = r"0.25\linewidth"
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # an optional argument of \\ otherwise
+    "]": "{]}",
+    "×": r"\ensuremath{\times}",
+    "²": r"\textsuperscript{2}",
+    "³": r"\textsuperscript{3}",
+    "−": r"\ensuremath{-}",
+    "→": r"\ensuremath{\to}",
+    "≥": r"\ensuremath{\ge}",
+    "≤": r"\ensuremath{\le}",
+    "–": "--",
+    "—": "---",
+    "€": r"\texteuro{}",
+}
+COMMENT = str.maketrans({"\n": " ", "\r": " "})
+
+
+def escaped(text: str) -> str:
+    """`text` as LaTeX prints it, whatever it holds; control characters become blanks."""
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    return "".join(SPECIAL.get(char, char) for char in clean)
+
+
+def latex_table(grid: Grid, run_id: str) -> str:
+    """A table environment; wide grids go on in further panels of COLUMNS_ON_A_PAGE models."""
+    starts = range(0, len(grid.heads), COLUMNS_ON_A_PAGE)
+    panels = [_tabular(grid, slice(start, start + COLUMNS_ON_A_PAGE)) for start in starts]
+    outcome = f" Outcome: {escaped(grid.outcome)}." if grid.outcome else ""
+    caption = f"{escaped(grid.title)}.{outcome}"
+    if grid.simulated:
+        caption = rf"\textbf{{SIMULATED DATA.}} {caption}"
+    notes = "\n".join(rf"{_note(note.kind, note.text)}\par" for note in grid.notes)
+    comment = f"% study {grid.study}, run {run_id}".translate(COMMENT)
+    return (
+        f"{HEADER}{comment}\n\\begin{{table}}\n\\centering\n\\small\\setlength{{\\tabcolsep}}{{4pt}}\n\\caption{{{caption}}}\n"
+        f"\\label{{tab:{_label(grid.study)}}}\n"
+        + "\n\n\\medskip\n".join(panels)
+        + "\n\n\\medskip\n\\begin{minipage}{\\linewidth}\\footnotesize\n"
+        + notes
+        + "\n\\end{minipage}\n\\end{table}\n"
+    )
+
+
+def _label(study: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", study)
+
+
+def _note(kind: str, text: str) -> str:
+    return escaped(text) if kind == "plain" else rf"\textbf{{{escaped(text)}}}"
+
+
+def _tabular(grid: Grid, part: slice) -> str:
+    heads = grid.heads[part]
+    lines = [
+        rf"\begin{{tabular}}{{p{{{LABEL_WIDTH}}}*{{{len(heads)}}}{{D{{.}}{{.}}{{-1}}}}}}",
+        r"\toprule",
+        _line("", [_centred(head.number) for head in heads]),
+        _line("", [_centred(head.model) for head in heads]),
+    ]
+    if not grid.outcome:
+        lines.append(_line("Outcome", [_centred(head.outcome_name) for head in heads]))
+    lines.append(r"\midrule")
+    lines += _rows(grid.terms, part)
+    lines.append(r"\midrule")
+    lines += _rows(grid.facts, part)
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _rows(rows: Sequence[Row], part: slice) -> list[str]:
+    shown = [row for row in rows if row.label == "" or any(row.cells[part])]
+    lines = []
+    for row in shown:
+        cells = [_cell(row, cell) for cell in row.cells[part]]
+        if row.label or any(cells):
+            lines.append(_line(escaped(row.label), cells, row.kind == "interval"))
+    return lines
+
+
+def _line(label: str, cells: Sequence[str], space_after: bool = False) -> str:
+    return " & ".join([label, *cells]) + (r" \\[0.6ex]" if space_after else r" \\")
+
+
+def _cell(row: Row, cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if row.kind in {"word", "interval"} or not any(char.isdigit() for char in cell.text):
+        return _centred(cell.text)
+    # in maths mode a thousands separator would otherwise be spaced like a list
+    return cell.text.replace(",", "{,}").replace("<", "{<}")
+
+
+def _centred(text: str) -> str:
+    if any(char.isdigit() for char in text) and text.startswith("["):
+        return rf"\multicolumn{{1}}{{c}}{{\ensuremath{{{text.replace(NONE, '-')}}}}}"
+    return rf"\multicolumn{{1}}{{c}}{{{escaped(text)}}}"

@@ -1,0 +1,95 @@
+"""What stands under a regression table: conventions, overrides, warnings, definitions, source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from models.results import ModelResult
+from models.study_results import StudyResults
+from reports.sources import source_line
+from reports.variables import Variables, index_word
+
+NoteKind = Literal["simulated", "override", "warning", "plain"]
+
+SIMULATED = "SIMULATED DATA: made by a seeded generator; they say nothing about the world."
+
+
+@dataclass(frozen=True)
+class Note:
+    """One note. Those that are not plain must be impossible to overlook."""
+
+    kind: NoteKind
+    text: str
+
+
+def table_notes(
+    results: StudyResults, models: tuple[ModelResult, ...], variables: Variables
+) -> tuple[Note, ...]:
+    """The notes in the order in which a reader needs them."""
+    notes = [Note("simulated", SIMULATED)] if results.panel.simulated else []
+    notes += [Note("override", text) for text in _grouped(models, _override)]
+    notes += [Note("warning", text) for text in _grouped(models, lambda model: model.warnings)]
+    notes.append(Note("plain", "Standard errors in parentheses, 95 % intervals in brackets."))
+    notes += [Note("plain", text) for text in _grouped(models, _convention)]
+    notes += [Note("plain", text) for text in _levels(models, variables)]
+    names = dict.fromkeys(
+        name for model in models for name in (model.outcome, *(t.term for t in model.terms))
+    )
+    notes += [Note("plain", f"{text}.") for text in variables.definitions(names)]
+    if results.study.where:
+        notes.append(Note("plain", f"Sample: {results.study.where}."))
+    return (*notes, Note("plain", source_line(results.panel)))
+
+
+def override_text(model: ModelResult) -> str:
+    """What a table and a brief say when the level rule was set aside."""
+    by = " × ".join(index_word(column) for column in model.inference.by) or model.inference.kind
+    return (
+        f"OVERRIDE: uncertainty was measured by {by}, below the level at which the treatment is "
+        f"recorded; these intervals may be far too narrow. Reason given: {model.inference.override}"
+    )
+
+
+def _override(model: ModelResult) -> tuple[str, ...]:
+    return (override_text(model),) if model.inference.override else ()
+
+
+def _convention(model: ModelResult) -> tuple[str, ...]:
+    return (model.inference.convention,) if model.inference.convention else ()
+
+
+def _grouped(
+    models: tuple[ModelResult, ...], texts: Callable[[ModelResult], tuple[str, ...]]
+) -> list[str]:
+    """Each text once, headed by the numbers of its columns unless it holds for all of them."""
+    columns: dict[str, list[int]] = {}
+    for index, model in enumerate(models, start=1):
+        for text in dict.fromkeys(texts(model)):
+            columns.setdefault(text, []).append(index)
+    return [
+        _sentence(text)
+        if len(where) == len(models)
+        else f"({', '.join(map(str, where))}) {_sentence(text)}"
+        for text, where in columns.items()
+    ]
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _levels(models: tuple[ModelResult, ...], variables: Variables) -> list[str]:
+    """Treatments that were not recorded for the unit itself."""
+    levels = {name: level for model in models for name, level in model.level.items()}
+    said = {
+        "national": "recorded for whole countries, not for the unit itself",
+        "modelled": "spread over regions by a model, not recorded there",
+    }
+    return [
+        f"{variables.label(name)}: {said[level]}."
+        for name, level in levels.items()
+        if level in said
+    ]

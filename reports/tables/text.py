@@ -1,0 +1,121 @@
+"""The regression table for a terminal. Imports nothing heavy: `regsi fit` starts with it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from models.results import ModelResult
+from models.study_results import StudyResults
+from reports.numbers import split_at_point
+from reports.tables.grid import Grid, regression_grid
+from reports.tables.parts import Cell, Row
+from reports.tables.stacked import HEADINGS, settings, stacks
+
+GAP = "  "
+LABEL_WIDTH = 36
+ALIGNED = frozenset({"estimate", "std_error", "number"})
+
+
+def text_table(
+    results: StudyResults, models: tuple[ModelResult, ...] = (), width: int = 100
+) -> str:
+    """The table of `models` (all of the study's, unless told otherwise), notes included.
+
+    Models stand side by side where that fits `width` characters; a longer battery has one line
+    for each model and coefficient, so that it still fits.
+    """
+    models = models or results.models
+    grid = regression_grid(results, models)
+    parts = _side_by_side(grid)
+    if _widest(parts) > width:
+        parts = _stacked(results, models)
+    rule = "─" * min(_widest(parts), width)
+    heading = [grid.title, *([f"Outcome: {grid.outcome}"] if grid.outcome else [])]
+    lines = [*heading, rule]
+    for part in parts:
+        lines += [*part, rule]
+    notes = [line for note in grid.notes for line in textwrap.wrap(note.text, max(72, len(rule)))]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def _widest(parts: Sequence[Sequence[str]]) -> int:
+    return max(len(line) for part in parts for line in part)
+
+
+def _side_by_side(grid: Grid) -> list[list[str]]:
+    heads = [_words(head.number for head in grid.heads), _words(head.model for head in grid.heads)]
+    if not grid.outcome:
+        heads.append(_words(head.outcome_name for head in grid.heads))
+    return _split(_aligned([*heads, *grid.terms, *grid.facts]), len(heads), len(grid.terms))
+
+
+def _words(texts: Iterable[str]) -> Row:
+    return Row("word", "", tuple(Cell(text) for text in texts))
+
+
+def _split(lines: list[str], heads: int, terms: int) -> list[list[str]]:
+    return [lines[:heads], lines[heads : heads + terms], lines[heads + terms :]]
+
+
+def _aligned(rows: Sequence[Row]) -> list[str]:
+    labels = _wrapped([row.label for row in rows])
+    left = max(map(len, labels))
+    columns = [_column(rows, index) for index in range(len(rows[0].cells))]
+    return [
+        GAP.join([label.ljust(left), *(column[line] for column in columns)]).rstrip()
+        for line, label in enumerate(labels)
+    ]
+
+
+def _wrapped(labels: Sequence[str]) -> list[str]:
+    """Long labels run on into the empty ones below them: those of the error and the interval."""
+    lines = list(labels)
+    for index, label in enumerate(labels):
+        free = 1
+        while index + free < len(labels) and label and not labels[index + free]:
+            free += 1
+        parts = textwrap.wrap(label, LABEL_WIDTH, max_lines=free, placeholder=" …")
+        hanging = [f"  {part}" if number else part for number, part in enumerate(parts)]
+        lines[index : index + len(parts)] = hanging
+    return lines
+
+
+def _column(rows: Sequence[Row], index: int) -> list[str]:
+    """One model's cells, all of one width: numbers meet at the point, words are centred."""
+    cells = [(row.kind in ALIGNED, cell.text if (cell := row.cells[index]) else "") for row in rows]
+    numbers = [split_at_point(text) for aligned, text in cells if aligned]
+    before = max((len(head) for head, _ in numbers), default=0)
+    after = max((len(tail) for _, tail in numbers), default=0)
+    texts = [_at_point(text, before, after) if aligned else text for aligned, text in cells]
+    width = max(map(len, texts))
+    return [text.center(width) for text in texts]
+
+
+def _at_point(text: str, before: int, after: int) -> str:
+    head, tail = split_at_point(text)
+    return head.rjust(before) + tail.ljust(after)
+
+
+def _stacked(results: StudyResults, models: tuple[ModelResult, ...]) -> list[list[str]]:
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    for stack in stacks(results, models):
+        rows.append((stack.label,))
+        rows += [(f"  {line.model}", *(cell.text for cell in line.cells)) for line in stack.lines]
+    lines = _flush_right(rows)
+    return [lines[:1], lines[1:], _pairs(settings(results, models))]
+
+
+def _flush_right(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    full = [row for row in rows if len(row) > 1]
+    widths = [max(len(row[column]) for row in full) for column in range(len(HEADINGS))]
+    lines = []
+    for name, *texts in rows:
+        cells = [text.rjust(size) for text, size in zip(texts, widths[1:], strict=False)]
+        lines.append(GAP.join([name.ljust(widths[0]), *cells]).rstrip())
+    return lines
+
+
+def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    left = max(len(name) for name, _ in pairs)
+    return [f"{name.ljust(left)}{GAP}{text}" for name, text in pairs]

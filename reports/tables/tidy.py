@@ -1,0 +1,140 @@
+"""The numbers themselves, at full precision, as CSV: a row for each result that is published."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+
+from models.results import ModelResult
+from models.study_results import StudyResults
+from reports.numbers import result_id
+from reports.variables import Variables
+
+COEFFICIENTS = (
+    "result",
+    "study",
+    "model",
+    "estimator",
+    "outcome",
+    "term",
+    "label",
+    "is_treatment",
+    "estimate",
+    "std_error",
+    "statistic",
+    "df",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "effects",
+    "weights",
+    "inference",
+    "clustered_by",
+    "correction",
+    "override",
+    "simulated",
+    "run",
+)
+FIGURES = ("result", "study", "model", "figure", "value", "df", "p_value", "simulated", "run")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def coefficients_csv(results: StudyResults, run_id: str) -> str:
+    """One row for each coefficient of each model, in the order of the study."""
+    variables = Variables.of(results)
+    rows = (
+        {
+            **_model_columns(results, model),
+            "result": result_id(results.study.id, model.id, term.term),
+            "term": term.term,
+            "label": variables.label(term.term),
+            "is_treatment": term.term in model.treatment,
+            "estimate": term.estimate,
+            "std_error": term.std_error,
+            "statistic": term.statistic,
+            "df": term.df,
+            "p_value": term.p_value,
+            "conf_low": term.conf_low,
+            "conf_high": term.conf_high,
+            "run": run_id,
+        }
+        for model in results.models
+        for term in model.terms
+    )
+    return _csv(COEFFICIENTS, rows)
+
+
+def figures_csv(results: StudyResults, run_id: str) -> str:
+    """One row for each count, fit measure and test of each model."""
+    rows = (
+        {
+            "result": result_id(results.study.id, model.id, name),
+            "study": results.study.id,
+            "model": model.id,
+            "figure": name,
+            "value": value,
+            "df": df,
+            "p_value": p,
+            "simulated": results.panel.simulated,
+            "run": run_id,
+        }
+        for model in results.models
+        for name, value, df, p in _figures(model)
+    )
+    return _csv(FIGURES, rows)
+
+
+Figure = tuple[str, float | None, str, float | None]
+
+
+def _figures(model: ModelResult) -> Iterable[Figure]:
+    counts = {"n_obs": model.n_obs, "n_units": model.n_units, "n_periods": model.n_periods}
+    yield from ((name, count, "", None) for name, count in counts.items())
+    for name, count in model.n_clusters.items():
+        yield f"n_clusters/{name}", count, "", None
+    if model.n_instruments is not None:
+        yield "n_instruments", model.n_instruments, "", None
+    for name, value in model.fit.items():
+        yield f"fit/{name}", value, "", None
+    for test in model.tests:
+        df = test.df if isinstance(test.df, tuple) else (test.df,)
+        words = " ".join(f"{part:.17g}" for part in df if part is not None)
+        yield f"test/{test.test}", test.statistic, words, test.p_value
+
+
+def _model_columns(results: StudyResults, model: ModelResult) -> dict[str, object]:
+    return {
+        "study": results.study.id,
+        "model": model.id,
+        "estimator": model.estimator,
+        "outcome": model.outcome,
+        "effects": " + ".join(model.effects),
+        "weights": model.weights,
+        "inference": model.inference.kind,
+        "clustered_by": " + ".join(model.inference.by),
+        "correction": model.inference.correction,
+        "override": model.inference.override,
+        "simulated": results.panel.simulated,
+    }
+
+
+def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _value(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _value(value: object) -> str:
+    """Numbers in full, nothing for what does not exist, and text no spreadsheet would execute."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
