@@ -8,6 +8,7 @@ the data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,31 +21,49 @@ NO_VARIATION = 1e-10
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """One way of summing scores over rows: codes (n,) 0..n_groups-1.
+
+    effects_counted is the rank of the absorbed effects that the groups do not nest, which the
+    small-sample factor counts. sign is -1 for the intersection that two-way clustering subtracts
+    (Cameron, Gelbach and Miller 2011).
+    """
+
+    codes: Codes
+    n_groups: int
+    effects_counted: int
+    sign: float = 1.0
+
+
+@dataclass(frozen=True)
+class GroupProducts:
+    """A grouping's cross-products: packed (G, P), P = p (p + 1) / 2, the upper triangles by row."""
+
+    packed: Floats
+    effects_counted: int
+    sign: float
+
+    def scores(self, left: Floats, right: Floats) -> Floats:
+        """Scores (G, S) of S pairs of coefficient columns left, right (p, S).
+
+        Entry (g, s) is left_s' Z_g'W Z_g right_s: one matrix product for all groups and pairs.
+        """
+        return self.packed @ symmetric_products(left, right)
+
+
+@dataclass(frozen=True)
 class CrossProducts:
-    """Projected columns, condensed. All columns are scaled to unit length by `scale`.
+    """Projected columns, condensed. All columns are divided by `scale` to have unit length.
 
     root (p, p) is the upper triangle R of the QR decomposition of W^(1/2) Z / scale: R'R holds the
-    cross-products without having lost half of their digits. clusters (G, P), P = p (p + 1) / 2,
-    holds each cluster's Z_g'W Z_g as its packed upper triangle, row by row. scale (p,) is zero for
-    a column that the effects absorb.
+    cross-products without having lost half of their digits. scale (p,) is zero for a column that
+    the effects absorb.
     """
 
     root: Floats
-    clusters: Floats
     scale: Floats
     n_obs: int
-
-    @property
-    def n_clusters(self) -> int:
-        """Number of clusters."""
-        return len(self.clusters)
-
-    def scores(self, left: Floats, right: Floats) -> Floats:
-        """Cluster scores (G, S) of S pairs of coefficient columns left, right (p, S).
-
-        Entry (g, s) is left_s' Z_g'W Z_g right_s: one matrix product for all clusters and pairs.
-        """
-        return self.clusters @ symmetric_products(left, right)
+    groups: tuple[GroupProducts, ...]
 
 
 def symmetric_products(left: Floats, right: Floats) -> Floats:
@@ -60,7 +79,7 @@ def symmetric_products(left: Floats, right: Floats) -> Floats:
     return packed
 
 
-def scale_to_unit_length(Z: Floats, weights: Floats, before: Floats) -> tuple[Floats, Floats]:
+def unit_columns(Z: Floats, weights: Floats, before: Floats) -> tuple[Floats, Floats]:
     """W^(1/2) Z with columns of unit length (n, p), and their lengths (p,).
 
     `before` (p,) holds the columns' lengths before the projection; a column of which nothing is
@@ -73,25 +92,41 @@ def scale_to_unit_length(Z: Floats, weights: Floats, before: Floats) -> tuple[Fl
 
 
 def cross_products(
-    Z: Floats, weights: Floats, cluster: Codes, n_clusters: int, before: Floats
+    Z: Floats, weights: Floats, before: Floats, groupings: Sequence[Grouping]
 ) -> CrossProducts:
-    """Condense projected columns Z (n, p) by the cluster codes (n,) 0..n_clusters-1."""
-    unit, scale = scale_to_unit_length(Z, weights, before)
+    """Condense projected columns Z (n, p) by each grouping; `before` as in `unit_columns`."""
+    unit, scale = unit_columns(Z, weights, before)
     root: Floats = np.asarray(np.linalg.qr(unit, mode="r"))
-    if len(root) < unit.shape[1]:  # fewer rows than columns
-        root = np.vstack([root, np.zeros((unit.shape[1] - len(root), unit.shape[1]))])
-    return CrossProducts(root, packed_by_cluster(unit, cluster, n_clusters), scale, len(Z))
+    short = unit.shape[1] - len(root)  # positive where there are fewer rows than columns
+    groups = tuple(
+        GroupProducts(
+            packed_by_group(unit, grouping.codes, grouping.n_groups),
+            grouping.effects_counted,
+            grouping.sign,
+        )
+        for grouping in groupings
+    )
+    return CrossProducts(np.pad(root, ((0, short), (0, 0))), scale, len(Z), groups)
 
 
-def packed_by_cluster(Z: Floats, cluster: Codes, n_clusters: int) -> Floats:
-    """Each cluster's Z_g'Z_g as a packed upper triangle (G, P)."""
-    order = np.argsort(cluster, kind="stable")
+def packed_by_group(Z: Floats, codes: Codes, n_groups: int) -> Floats:
+    """Each group's Z_g'Z_g as a packed upper triangle (G, P)."""
+    order = np.argsort(codes, kind="stable")
     ordered = Z[order]
-    ends = np.cumsum(np.bincount(cluster, minlength=n_clusters))
+    ends = np.cumsum(np.bincount(codes, minlength=n_groups))
     p = Z.shape[1]
-    blocks = np.zeros((n_clusters, p, p))
+    blocks = np.zeros((n_groups, p, p))
     for g, (start, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True)):
         rows = ordered[start:end]
         np.matmul(rows.T, rows, out=blocks[g])
     upper = np.triu_indices(p)
     return np.ascontiguousarray(blocks[:, upper[0], upper[1]])
+
+
+def unpacked(packed: Floats, p: int) -> Floats:
+    """Symmetric matrices (G, p, p) from their packed upper triangles (G, P)."""
+    upper = np.triu_indices(p)
+    full = np.empty((len(packed), p, p))
+    full[:, upper[0], upper[1]] = packed
+    full[:, upper[1], upper[0]] = packed
+    return full
