@@ -33,6 +33,8 @@ MODULES = {
     "group-time": "models.estimators.events",
     "did2s": "models.estimators.events",
 }
+# a model without a regressor of interest makes sense: adoption dates, or variance shares
+WITHOUT_TREATMENT = frozenset({"event-study", "group-time", "did2s", "mixed"})
 
 
 class Estimator(Protocol):

@@ -1,0 +1,224 @@
+"""From a panel to one model's sample: derived columns, complete cases, arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from data.calendar_lags import whole_numbers
+from data.errors import BadInput
+from data.expression_columns import column_values
+from data.expressions import condition, evaluate
+from data.panel import Panel
+from data.suggestions import near
+from models.design import Codes, Design, Floats
+from models.least_squares import collinear_columns
+from models.study import ModelSpec, Study
+from models.study_text import StudyText
+from models.used_columns import texts
+
+
+def derived_frame(study: Study, panel: Panel) -> pd.DataFrame:
+    """The panel's rows with the study's variables, computed before any sample is drawn.
+
+    Raises BadInput, placed at the variable's line in the study file.
+    """
+    source = StudyText.of(study.path)
+    frame = panel.frame.reset_index(drop=True)
+    for name, expression in study.variables.items():
+        place = f"{source.place('variables', name)} {name}"
+        values = evaluate(expression, frame, panel.unit, panel.time, place)
+        frame = frame.assign(**{name: values})
+    return frame
+
+
+def sample_rows(study: Study, panel: Panel, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the study's `where` keeps. Raises BadInput if it keeps none."""
+    if study.where is None:
+        return frame
+    place = f"{StudyText.of(study.path).place('sample', 'where')} where"
+    kept = frame[condition(study.where, frame, panel.unit, panel.time, place)]
+    if kept.empty:
+        raise BadInput(place, "keeps no row of the panel", "widen the condition")
+    return kept.reset_index(drop=True)
+
+
+def build_design(frame: pd.DataFrame, panel: Panel, spec: ModelSpec, where: str) -> Design:
+    """The complete cases of one model as arrays, sorted by unit and time.
+
+    `frame` holds the panel's rows with derived columns; `where` is the place for messages. Columns
+    that estimator options name travel in `Design.columns` (text as codes) and may be missing.
+    Raises BadInput for a column that does not exist or is text, infinite values, weights that are
+    not positive, two rows for a unit and time, a single cluster, a treatment without variation.
+    """
+    return _Sample(frame, panel, spec, where).design()
+
+
+class _Sample:
+    """One model's way from table to arrays."""
+
+    def __init__(self, frame: pd.DataFrame, panel: Panel, spec: ModelSpec, where: str) -> None:
+        self.panel, self.spec, self.where = panel, spec, where
+        self.clusters = tuple(self.column_name(name) for name in spec.inference.by)
+        self.options = tuple(name for name in texts(spec.options) if name in frame.columns)
+        self.frame = self._complete(frame)
+
+    def design(self) -> Design:
+        spec, frame = self.spec, self.frame
+        units, unit = _coded(frame[self.panel.unit])
+        calendar = whole_numbers(frame[self.panel.time], self.where)
+        times, time = np.unique(calendar, return_inverse=True)
+        names = (*spec.treatment, *spec.controls)
+        X = np.column_stack([self.numbers(name) for name in names] or [np.empty((len(frame), 0))])
+        kept, warnings = self._varying(X, names)
+        parent = self.panel.parent
+        return Design(
+            y=self.numbers(spec.outcome),
+            X=np.ascontiguousarray(X[:, kept]),
+            terms=tuple(names[j] for j in kept),
+            n_treatments=len(spec.treatment),
+            weights=self._weights(),
+            unit=unit,
+            time=time.astype(np.int64),
+            units=units,
+            times=times,
+            parent=None if parent is None else _coded(frame[parent])[1],
+            effects=tuple(self.effect(name) for name in spec.effects),
+            effect_names=spec.effects,
+            columns={**self._option_columns(), **self._cluster_columns()},
+            warnings=warnings,
+        )
+
+    def column_name(self, name: str) -> str:
+        """The panel's own name for "unit", "time" and "parent"; other names as they are."""
+        if name == "parent" and self.panel.parent is None:
+            raise BadInput(
+                self.where,
+                "the panel has no level above the unit",
+                'declare parent = "..." in [panel], or name a column instead of "parent"',
+            )
+        index = {"unit": self.panel.unit, "time": self.panel.time, "parent": self.panel.parent}
+        return index.get(name) or name
+
+    def numbers(self, name: str) -> Floats:
+        """A column of the sample as floats. Raises BadInput for text or infinite values."""
+        values = column_values(self.frame, name, self.where)
+        if values.dtype == object:
+            raise BadInput(
+                self.where, f"{name!r} is text", "use a number, such as a condition: x == 'a'"
+            )
+        return values.astype(np.float64, copy=False)
+
+    def effect(self, name: str) -> Codes:
+        """Codes of a fixed effect: one column, or the combinations of several joined by *."""
+        columns = [self.frame[self.column_name(part.strip())] for part in name.split("*")]
+        codes = np.zeros(len(self.frame), dtype=np.int64)
+        for column in columns:
+            labels, one = _coded(column)
+            codes = np.unique(codes * len(labels) + one, return_inverse=True)[1].astype(np.int64)
+        return codes
+
+    def _needed(self) -> Iterator[str]:
+        spec = self.spec
+        yield from (self.panel.unit, self.panel.time)
+        yield from (spec.outcome, *spec.treatment, *spec.controls)
+        if spec.weights is not None:
+            yield spec.weights
+        for name in spec.effects:
+            yield from (self.column_name(part.strip()) for part in name.split("*"))
+        yield from self.clusters
+        if self.panel.parent is not None:
+            yield self.panel.parent
+        if spec.estimator == "iv-within":
+            yield from self.options
+
+    def _complete(self, frame: pd.DataFrame) -> pd.DataFrame:
+        needed = list(dict.fromkeys(self._needed()))
+        for name in needed:
+            if name not in frame.columns:
+                raise BadInput(self.where, f"no column {name!r}", near(name, map(str, frame)))
+        missing = frame[needed].isna()
+        complete = frame[~missing.any(axis=1)]
+        if complete.empty:
+            worst = missing.sum().nlargest(3)
+            counts = ", ".join(f"{name} in {count}" for name, count in worst.items() if count)
+            raise BadInput(
+                self.where,
+                f"no complete row among {len(frame)} (missing: {counts})",
+                "drop a column, or look for gaps in the calendar that lags cannot cross",
+            )
+        complete = complete.sort_values([self.panel.unit, self.panel.time], kind="stable")
+        self._unique(complete)
+        return complete.reset_index(drop=True)
+
+    def _unique(self, frame: pd.DataFrame) -> None:
+        index = [self.panel.unit, self.panel.time]
+        twice = frame[frame.duplicated(index)]
+        if len(twice):
+            unit, time = twice[index].iloc[0]
+            raise BadInput(
+                self.where,
+                f"{len(twice)} rows repeat a {index[0]} and {index[1]} (first: {unit}, {time})",
+                "keep one row for each, or narrow [sample] where",
+            )
+
+    def _weights(self) -> Floats | None:
+        if self.spec.weights is None:
+            return None
+        weights = self.numbers(self.spec.weights)
+        wrong = int((weights <= 0).sum())
+        if wrong:
+            raise BadInput(
+                self.where,
+                f"weights {self.spec.weights!r} are zero or negative in {wrong} rows",
+                "drop those rows with [sample] where",
+            )
+        return weights
+
+    def _varying(self, X: Floats, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
+        """Columns to keep, and a warning for each control that others and a constant span."""
+        ones = np.ones((len(X), 1))
+        spare = [j - 1 for j in collinear_columns(np.hstack([ones, X]), None) if j > 0]
+        for j in spare:
+            if j < len(self.spec.treatment):
+                raise BadInput(
+                    self.where,
+                    f"treatment {names[j]!r} is constant or a combination of other treatments "
+                    f"in this sample of {len(X)} rows",
+                    "widen the sample, or drop it",
+                )
+        warnings = tuple(
+            f"control {names[j]} dropped: constant, or a combination of the columns before it"
+            for j in spare
+        )
+        return [j for j in range(len(names)) if j not in spare], warnings
+
+    def _cluster_columns(self) -> dict[str, NDArray[np.generic]]:
+        columns: dict[str, NDArray[np.generic]] = {}
+        for name in self.clusters:
+            labels, codes = _coded(self.frame[name])
+            if len(labels) < 2:
+                raise BadInput(
+                    self.where,
+                    f"all rows are in one cluster of {name!r} ({labels[0]})",
+                    "cluster by a column with more groups, or widen the sample",
+                )
+            columns[name] = labels[codes]
+        return columns
+
+    def _option_columns(self) -> dict[str, NDArray[np.generic]]:
+        columns: dict[str, NDArray[np.generic]] = {}
+        for name in self.options:
+            values = column_values(self.frame, name, self.where)
+            columns[name] = pd.factorize(values, sort=True)[0] if values.dtype == object else values
+        return columns
+
+
+def _coded(column: pd.Series) -> tuple[NDArray[np.object_], Codes]:
+    """Sorted labels (L,) and codes (n,) of a column without missing values."""
+    codes, labels = pd.factorize(column, sort=True)
+    return np.asarray(labels, dtype=object), codes.astype(np.int64)
+
