@@ -24,9 +24,8 @@ NO_VARIATION = 1e-10
 class Grouping:
     """One way of summing scores over rows: codes (n,) 0..n_groups-1.
 
-    effects_counted is the rank of the absorbed effects that the groups do not nest, which the
-    small-sample factor counts. sign is -1 for the intersection that two-way clustering subtracts
-    (Cameron, Gelbach and Miller 2011).
+    effects_counted is what the absorbed effects add to K in the small-sample factor. sign is -1
+    for the intersection that two-way clustering subtracts (Cameron, Gelbach and Miller 2011).
     """
 
     codes: Codes

@@ -89,7 +89,7 @@ def clustered_variance(products: CrossProducts, fits: Fits, correction: str) -> 
 
 
 def small_sample_factor(group: GroupProducts, n_obs: int, n_regressors: Indices) -> Floats:
-    """G/(G-1) (N-1)/(N-K) by specification (S,); K counts the effects the groups do not nest."""
+    """G/(G-1) (N-1)/(N-K) by specification (S,), K being regressors and counted effects."""
     n_groups = len(group.packed)
     spare = n_obs - n_regressors - group.effects_counted
     return n_groups / (n_groups - 1) * _ratio(np.full(len(spare), n_obs - 1.0), spare)

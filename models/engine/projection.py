@@ -50,29 +50,27 @@ def groupings(projected: Projected, clusters: tuple[Codes, ...]) -> tuple[Groupi
 
     No cluster at all means that every row is its own (robust variances).
     """
-    n = projected.n_obs
+    counted = effects_counted(projected, clusters)
     if not clusters:
-        return (_grouping(projected, np.arange(n, dtype=np.int64), 1.0),)
-    if len(clusters) == 1:
-        return (_grouping(projected, clusters[0], 1.0),)
-    first, second = (dense_codes(codes) for codes in clusters)
-    both = dense_codes(first * (int(second.max()) + 1) + second)
-    return (
-        _grouping(projected, first, 1.0),
-        _grouping(projected, second, 1.0),
-        _grouping(projected, both, -1.0),
+        rows = np.arange(projected.n_obs, dtype=np.int64)
+        return (Grouping(rows, len(rows), counted),)
+    codes = [dense_codes(c) for c in clusters]
+    signs = [1.0] * len(codes)
+    if len(codes) == 2:
+        codes.append(dense_codes(codes[0] * (int(codes[1].max()) + 1) + codes[1]))
+        signs.append(-1.0)
+    return tuple(
+        Grouping(c, int(c.max()) + 1, counted, sign) for c, sign in zip(codes, signs, strict=True)
     )
 
 
-def _grouping(projected: Projected, codes: Codes, sign: float) -> Grouping:
-    codes = dense_codes(codes)
-    return Grouping(codes, int(codes.max()) + 1, effects_counted(projected, codes), sign)
-
-
-def effects_counted(projected: Projected, cluster: Codes) -> int:
-    """Rank that the effects add beyond those nested in the clusters (n,)."""
-    nested = tuple(codes for codes in projected.effects if is_nested(codes, cluster))
-    return projected.absorption.rank - joint_rank(nested, projected.n_obs)
+def effects_counted(projected: Projected, clusters: tuple[Codes, ...]) -> int:
+    """What the effects add to K: their rank, with those nested in a cluster as one constant."""
+    nested = tuple(
+        codes for codes in projected.effects if any(is_nested(codes, c) for c in clusters)
+    )
+    rank = projected.absorption.rank
+    return rank - joint_rank(nested, projected.n_obs) + 1 if nested else rank
 
 
 def condense(projected: Projected, clusters: tuple[Codes, ...]) -> CrossProducts:
