@@ -1,0 +1,50 @@
+"""From a variance and its degrees of freedom to standard errors, tests and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.stats import t as student
+
+from data.errors import BadInput
+from models.design import Floats
+from models.inference import Uncertainty
+from models.least_squares import LinearFit
+
+
+def from_variance(
+    fit: LinearFit,
+    vcov: Floats,
+    df: Floats | float,
+    convention: str,
+    n_clusters: Mapping[str, int] | None = None,
+    warnings: tuple[str, ...] = (),
+) -> Uncertainty:
+    """The record for a variance (k, k) and t distributions of df (k,); infinite df is normal."""
+    variance = np.diag(vcov)
+    scale = np.diag(fit.bread) * (fit.weights @ fit.y**2) / fit.n_obs
+    for term, value, size in zip(fit.terms, variance, scale, strict=True):
+        if not value > 1e-24 * size:
+            raise BadInput(
+                f"standard error of '{term}'",
+                "the residuals leave no variance to measure",
+                "check for an outcome that the regressors or effects explain perfectly, or choose "
+                "another kind of inference",
+            )
+    std_error = np.sqrt(variance)
+    degrees = np.broadcast_to(np.asarray(df, dtype=np.float64), std_error.shape).copy()
+    statistic = fit.beta / std_error
+    half = student.ppf(0.975, degrees) * std_error
+    return Uncertainty(
+        std_error=std_error,
+        df=degrees,
+        statistic=statistic,
+        p_value=np.asarray(2.0 * student.sf(np.abs(statistic), degrees)),
+        conf_low=fit.beta - half,
+        conf_high=fit.beta + half,
+        vcov=vcov,
+        n_clusters=dict(n_clusters or {}),
+        convention=convention,
+        warnings=warnings,
+    )
