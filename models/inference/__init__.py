@@ -13,7 +13,8 @@ class Uncertainty:
     """Uncertainty of k coefficients. All arrays (k,) but vcov (k, k), None for resampling methods.
 
     df is infinite where the reference distribution is normal. n_clusters maps the name of each
-    cluster column to the number of clusters. `convention` is the sentence printed with a table.
+    cluster column to the number of clusters. `convention` is the sentence printed with a table,
+    `correction` the small-sample correction that was used, chosen or by default.
     """
 
     std_error: Floats
@@ -26,3 +27,4 @@ class Uncertainty:
     n_clusters: Mapping[str, int] = field(default_factory=dict)
     convention: str = ""
     warnings: tuple[str, ...] = ()
+    correction: str | None = None

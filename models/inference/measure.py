@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -103,9 +104,10 @@ def _clustered_once(
         f"clustered by {clusters.name} ({clusters.size} clusters, {fewest:.1f} effective), "
         f"{correction} with {rule}"
     )
-    return from_variance(
+    measured = from_variance(
         fit, vcov, df, convention, {clusters.name: clusters.size}, _few(clusters, fewest)
     )
+    return replace(measured, correction=correction)
 
 
 def _clustered_twice(
@@ -126,7 +128,8 @@ def _clustered_twice(
     )
     warnings = ("negative eigenvalues of the two-way variance were set to zero",) * repaired
     sizes = {first.name: first.size, second.name: second.size}
-    return from_variance(fit, vcov, df, convention, sizes, warnings)
+    measured = from_variance(fit, vcov, df, convention, sizes, warnings)
+    return replace(measured, correction=correction)
 
 
 def _driscoll_kraay(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
