@@ -21,11 +21,13 @@ class Residualised:
     coefficients (q, p, U): the residual of target i under subset u is Z @ coefficients[i, :, u],
     so entry (target, target) is one and the swept controls carry minus their coefficient.
     kept (m, U) says which controls entered: those asked for, less those that are collinear with
-    the ones before them.
+    the ones before them. inverse (m, m, U) inverts the kept controls' cross-products, and is zero
+    elsewhere.
     """
 
     coefficients: Floats
     kept: Flags
+    inverse: Floats
 
 
 def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flags) -> Residualised:
@@ -39,15 +41,15 @@ def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flag
     swept, kept = _sweep_prefixes(root.T @ root, controls, subsets[:, order])
     back = np.argsort(order)
     swept, kept = swept[:, :, back], kept[:, back]
-    inverse = swept[np.ix_(controls, controls)] * (kept[:, None] & kept[None, :])
+    inverse = -swept[np.ix_(controls, controls)] * (kept[:, None] & kept[None, :])
     coefficients = np.zeros((len(targets), len(root), subsets.shape[1]))
     for i, target in enumerate(targets):
         coefficient = coefficients[i]
         coefficient[target] = 1.0
         coefficient[controls] = -swept[controls, target] * kept
         gradient = root.T @ (root @ coefficient)
-        coefficient[controls] += np.einsum("jku,ku->ju", inverse, gradient[controls])
-    return Residualised(coefficients, kept)
+        coefficient[controls] -= np.einsum("jku,ku->ju", inverse, gradient[controls])
+    return Residualised(coefficients, kept, inverse)
 
 
 def _sweep_prefixes(gram: Floats, controls: Indices, subsets: Flags) -> tuple[Floats, Flags]:

@@ -1,0 +1,64 @@
+"""Effects that cut across clusters, such as periods: what resampling whole clusters must respect.
+
+Effects nested in clusters vanish with their cluster and never tie one to another. The others are
+shared: when a cluster's outcome is resampled they are estimated anew, and move every other
+cluster's residual. Their part of a projection is carried by a few columns per cluster.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.absorb import absorb, dense_codes, group_sums, is_nested
+from models.design import Codes, Floats
+from models.engine.projection import Projected
+
+COLUMNS = 64  # dummies residualised at a time, which bounds memory
+
+
+def crossing_sums(
+    projected: Projected, unit: Floats, cluster: Codes, n_clusters: int
+) -> Floats:
+    """Sums F (G, p, r) such that z_g' P z_h = F_g[i] . F_h[j] for columns i, j of W^(1/2) Z.
+
+    P projects on what the crossing effects add to the nested ones, and unit (n, p) is W^(1/2) Z
+    in the scale of the cross-products; r is the rank that the crossing effects add.
+    """
+    nested = tuple(codes for codes in projected.effects if is_nested(codes, cluster))
+    crossing = [
+        dense_codes(codes) for codes in projected.effects if not is_nested(codes, cluster)
+    ]
+    root = np.sqrt(projected.weights)
+    sums = []
+    for codes in crossing:
+        n_levels = int(codes.max()) + 1
+        cells = group_sums(cluster * n_levels + codes, unit, root, n_clusters * n_levels)
+        sums.append(cells.reshape(n_clusters, n_levels, -1))
+    if not sums:
+        return np.zeros((n_clusters, unit.shape[1], 0))
+    basis = _inverse_root(_gram(projected, nested, crossing))
+    return np.einsum("glp,lr->gpr", np.concatenate(sums, axis=1), basis, optimize=True)
+
+
+def _gram(projected: Projected, nested: tuple[Codes, ...], crossing: list[Codes]) -> Floats:
+    """D'W M D (L, L): the crossing dummies D, residualised on the nested effects by M."""
+    absorption = absorb(nested, projected.weights, projected.n_obs)
+    blocks = []
+    for codes in crossing:
+        n_levels = int(codes.max()) + 1
+        for start in range(0, n_levels, COLUMNS):
+            levels = np.arange(start, min(start + COLUMNS, n_levels))
+            rest = absorption.residual((codes[:, None] == levels).astype(np.float64))
+            sums = [
+                group_sums(other, rest, projected.weights, int(other.max()) + 1)
+                for other in crossing
+            ]
+            blocks.append(np.vstack(sums))
+    return np.hstack(blocks)
+
+
+def _inverse_root(gram: Floats) -> Floats:
+    """R (L, r) with R R' the pseudo-inverse of a positive semi-definite gram (L, L)."""
+    values, vectors = np.linalg.eigh((gram + gram.T) / 2)
+    kept = values > 1e-10 * values.max(initial=0.0)
+    return vectors[:, kept] / np.sqrt(values[kept])

@@ -1,0 +1,161 @@
+"""Wild cluster resampling of a whole curve under the null, with the same draws for every cell.
+
+Each specification's residuals under the sharp null of no effect are flipped cluster by cluster
+(Cameron, Gelbach and Miller 2008), the model is fitted anew, effects included, and its clustered
+t-statistic taken. Nothing is refitted in fact: with a_g = x_g'u_g the clusters' scores under the
+null, a draw w has slope a'w / x'x and scores K w, where K = diag(a) - L R' carries what refitting
+the controls, the treatment and the crossing effects does to them (after Roodman, MacKinnon,
+Nielsen and Webb 2019). The t-statistics of all draws are then matrix products.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.design import Floats
+from models.engine.crossproducts import CrossProducts, unpacked
+from models.engine.curve import Cells, fit_cells, small_sample_factor
+from models.engine.subsets import Flags, Indices, residualise
+
+FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a random sample
+NUMBERS = 2**22  # in the largest array of a block of specifications
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """One sample's specifications, ready to be resampled by the first group of its products.
+
+    targets, controls, subsets and cells are as in `estimate_curve`; crossing (G, p, r) as from
+    `crossing_sums`; cluster (G,) places this sample's clusters among those of all samples.
+    """
+
+    products: CrossProducts
+    crossing: Floats
+    targets: Indices
+    controls: Indices
+    subsets: Flags
+    cells: Cells
+    cluster: Indices
+
+    def statistics(self, signs: Floats) -> tuple[Floats, Floats]:
+        """Slopes and t-statistics (S, D) under the null for draws `signs` (all clusters, D)."""
+        drawn = signs[self.cluster]
+        slopes = np.empty((len(self.cells), drawn.shape[1]))
+        t = np.empty_like(slopes)
+        quadratic = _few_clusters if self.few_clusters else _many_clusters
+        for block, cells in self._blocks():
+            null = self._null(cells)
+            slopes[block] = (null.scores / null.information[:, None]) @ drawn
+            squares = np.maximum(quadratic(null, drawn), np.finfo(float).tiny)
+            numerator = null.scores @ drawn
+            t[block] = numerator / np.sqrt(squares * null.factor[:, None])
+            slopes[block] *= self._units(cells)[:, None]
+        return slopes, t
+
+    @property
+    def _rank(self) -> int:
+        return len(self.controls) + 1 + self.crossing.shape[2]
+
+    @property
+    def few_clusters(self) -> bool:
+        """Whether a quadratic form costs less than the two thin products it factors into."""
+        return len(self.cluster) <= 4 * self._rank
+
+    def _blocks(self) -> Iterator[tuple[slice, Cells]]:
+        n_clusters = len(self.cluster)
+        size = n_clusters * max(self._rank, n_clusters if self.few_clusters else 0)
+        step = max(1, NUMBERS // size)
+        for start in range(0, len(self.cells), step):
+            block = slice(start, start + step)
+            yield block, self.cells[block]
+
+    def _units(self, cells: Cells) -> Floats:
+        scale = self.products.scale[self.targets]
+        return scale[cells.outcome] / scale[cells.treatment]
+
+    def _null(self, cells: Cells) -> NullScores:
+        """The matrices of a block of specifications."""
+        wanted, position = np.unique(cells.subset, return_inverse=True)
+        cells = Cells(cells.outcome, cells.treatment, position)
+        solved = residualise(
+            self.products.root, self.controls, self.targets, self.subsets[:, wanted]
+        )
+        fits = fit_cells(self.products, solved, cells)
+        group = self.products.groups[0]
+        p, m = len(self.products.root), len(self.controls)
+        sums = np.concatenate(
+            [unpacked(group.packed, p)[:, :, self.controls], self.crossing], axis=2
+        )
+        left, right = (_times(side, sums) for side in (fits.treatment, fits.null))
+        inverse = solved.inverse[:, :, cells.subset].transpose(2, 0, 1)
+        right[:, :, :m] = right[:, :, :m] @ inverse
+        scores = group.scores(fits.treatment, fits.null).T
+        squares = group.scores(fits.treatment, fits.treatment).T / fits.information[:, None]
+        return NullScores(
+            np.ascontiguousarray(scores),
+            np.concatenate([left, squares[:, :, None]], axis=2),
+            np.concatenate([right, scores[:, :, None]], axis=2),
+            fits.information,
+            small_sample_factor(group, self.products.n_obs, fits.n_regressors),
+        )
+
+
+@dataclass(frozen=True)
+class NullScores:
+    """S specifications under the null: K_s = diag(scores_s) - left_s right_s' (G, G).
+
+    scores (S, G), left and right (S, G, q), information and factor (S,) as in `curve`.
+    """
+
+    scores: Floats
+    left: Floats
+    right: Floats
+    information: Floats
+    factor: Floats
+
+    def halves(self) -> Floats:
+        """Y (S, G, q) such that K'K = diag(scores^2) - Y right' - right Y'."""
+        inner = self.left.transpose(0, 2, 1) @ self.left
+        return self.scores[:, :, None] * self.left - 0.5 * self.right @ inner
+
+
+def _times(columns: Floats, sums: Floats) -> Floats:
+    """columns' sums_g for S columns (p, S) and all clusters' sums (G, p, c): (S, G, c)."""
+    n_clusters, p, width = sums.shape
+    flat = np.ascontiguousarray(sums.transpose(1, 0, 2)).reshape(p, n_clusters * width)
+    return (columns.T @ flat).reshape(-1, n_clusters, width)
+
+
+def _few_clusters(null: NullScores, signs: Floats) -> Floats:
+    """Sums of squared scores (S, D): K'K packed, times each draw's own products, packed."""
+    rows, columns = np.triu_indices(len(signs))
+    cross = null.halves() @ null.right.transpose(0, 2, 1)
+    form = -(cross[:, rows, columns] + cross[:, columns, rows])
+    diagonal = rows == columns
+    form[:, ~diagonal] *= 2.0
+    form[:, diagonal] += null.scores**2
+    return form @ (signs[rows] * signs[columns])
+
+
+def _many_clusters(null: NullScores, signs: Floats) -> Floats:
+    """Sums of squared scores (S, D) from the thin factors, never forming (G, G)."""
+    n_specs, n_clusters, rank = null.right.shape
+    thin = (n_specs * rank, n_clusters)
+    first = null.halves().transpose(0, 2, 1).reshape(thin) @ signs
+    second = null.right.transpose(0, 2, 1).reshape(thin) @ signs
+    shape = (n_specs, rank, signs.shape[1])
+    cross = np.einsum("sqd,sqd->sd", first.reshape(shape), second.reshape(shape))
+    return null.scores**2 @ signs**2 - 2.0 * cross
+
+
+def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
+    """Rademacher draws (G, D), and whether they are all 2^G sign vectors (few clusters)."""
+    every = n_clusters <= FEW_CLUSTERS
+    if every:
+        bits = np.arange(2**n_clusters) >> np.arange(n_clusters)[:, None] & 1
+    else:
+        bits = np.random.default_rng(seed).integers(0, 2, (n_clusters, draws))
+    return 1.0 - 2.0 * bits.astype(np.float64), every

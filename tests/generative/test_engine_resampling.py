@@ -1,0 +1,120 @@
+"""Resampled t-statistics against refitting: flip the clusters' residuals, regress, take CR1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from models.engine.crossing import crossing_sums
+from models.engine.crossproducts import unit_columns
+from models.engine.curve import Cells
+from models.engine.projection import condense, project
+from models.engine.resampling import Resampler, sign_draws
+from models.engine.subsets import Flags
+
+CONTROLS = ["a", "b", "c"]
+EFFECTS = [("unit",), ("unit", "time"), ("unit", "parent_time"), ("time", "sector"), ()]
+
+
+def draw(seed: int, n_parents: int) -> pd.DataFrame:
+    """An unbalanced panel of `n_parents` parents with common shocks."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(3 * n_parents * 5), 5)
+    frame = pd.DataFrame({"unit": unit, "time": time, "parent": unit // 3})
+    frame["sector"] = rng.integers(0, 4, len(frame))
+    frame["parent_time"] = frame["parent"] * 10 + time
+    shock = rng.normal(size=(n_parents, 5))[frame["parent"], time]
+    for name in ("x", *CONTROLS, "y"):
+        frame[name] = rng.normal(size=len(frame)) + shock
+    frame["w"] = rng.uniform(0.3, 3.0, len(frame))
+    return frame[rng.random(len(frame)) > 0.1].reset_index(drop=True)
+
+
+def resampler(frame: pd.DataFrame, effects: tuple[str, ...], weighted: bool) -> Resampler:
+    codes = tuple(pd.factorize(frame[name])[0].astype(np.int64) for name in effects)
+    parent = pd.factorize(frame["parent"])[0].astype(np.int64)
+    weights = frame["w"].to_numpy() if weighted else None
+    projected = project(frame[["y", "x", *CONTROLS]].to_numpy(), weights, codes)
+    products = condense(projected, (parent,))
+    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
+    n_clusters = int(parent.max()) + 1
+    subsets: Flags = (np.arange(8) >> np.arange(3)[:, None] & 1).astype(bool)
+    zeros = np.zeros(8, dtype=np.int64)
+    return Resampler(
+        products,
+        crossing_sums(projected, unit, parent, n_clusters),
+        np.array([0, 1]),
+        np.array([2, 3, 4]),
+        subsets,
+        Cells(zeros, zeros + 1, np.arange(8)),
+        np.arange(n_clusters),
+    )
+
+
+def refitted(
+    frame: pd.DataFrame, effects: tuple[str, ...], weighted: bool, subset: int, signs: np.ndarray
+) -> tuple[float, float]:
+    """Slope and CR0 t-statistic of one draw, by regressions with all the dummies."""
+    chosen = [name for i, name in enumerate(CONTROLS) if subset >> i & 1]
+    parts = [frame[chosen]]
+    parts += [pd.get_dummies(frame[name], prefix=name, dtype=float) for name in effects]
+    others = pd.concat([*parts, pd.Series(1.0, frame.index, name="one")], axis=1).to_numpy()
+    weights = frame["w"].to_numpy() if weighted else np.ones(len(frame))
+    null = sm.WLS(frame["y"], others, weights=weights).fit()
+    flipped = signs[pd.factorize(frame["parent"])[0]]
+    outcome = null.fittedvalues + flipped * null.resid
+    fit = sm.WLS(outcome, np.column_stack([frame["x"], others]), weights=weights).fit(
+        cov_type="cluster", cov_kwds={"groups": frame["parent"], "use_correction": False}
+    )
+    return float(fit.params.iloc[0]), float(fit.tvalues.iloc[0])
+
+
+# dummies of several effects are collinear by construction; a minimum-norm fit is what is wanted
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.SingularMatrixWarning")
+@pytest.mark.filterwarnings("ignore:covariance of constraints does not have full rank")
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("effects", EFFECTS)
+@pytest.mark.parametrize("n_parents", [9, 44])
+def test_draws_equal_refits(n_parents: int, effects: tuple[str, ...], weighted: bool) -> None:
+    frame = draw(n_parents + len(effects), n_parents)
+    ready = resampler(frame, effects, weighted)
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], (n_parents, 3))
+    slopes, t = ready.statistics(signs)
+    for subset, which in ((0, 0), (5, 1), (7, 2)):
+        slope, plain_t = refitted(frame, effects, weighted, subset, signs[:, which])
+        assert slopes[subset, which] == pytest.approx(slope, rel=1e-8, abs=1e-12)
+        factor = t_factor(ready, subset)
+        assert t[subset, which] == pytest.approx(plain_t / factor, rel=1e-8)
+
+
+def t_factor(ready: Resampler, subset: int) -> float:
+    """Root of CR1's small-sample factor, from its definition."""
+    group, n = ready.products.groups[0], ready.products.n_obs
+    size = len(group.packed)
+    parameters = 1 + int(subset).bit_count() + group.effects_counted
+    return float(np.sqrt(size / (size - 1) * (n - 1) / (n - parameters)))
+
+
+def test_both_quadratic_forms_agree() -> None:
+    """The packed form serves few clusters, the factored one many: the same numbers."""
+    frame = draw(3, 40)
+    ready = resampler(frame, ("unit", "time"), True)
+    assert not ready.few_clusters
+    signs, every = sign_draws(40, 50, 7)
+    assert not every
+    slopes, t = ready.statistics(signs)
+    padded = np.pad(ready.crossing, ((0, 0), (0, 0), (0, 9)))  # nothing but a higher rank
+    fewer = replace(ready, crossing=padded)
+    assert fewer.few_clusters
+    again = fewer.statistics(signs)
+    assert np.allclose(again, (slopes, t), rtol=1e-9, atol=0)
+
+
+def test_few_clusters_give_every_sign_vector_once() -> None:
+    signs, every = sign_draws(5, 999, 7)
+    assert every
+    assert len({tuple(column) for column in signs.T}) == signs.shape[1] == 32
