@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,18 +58,16 @@ class Cells:
     flags: Strings  # the publisher's letters, sorted
 
 
-def write_simulated(folder: Path, seed: int = TRUTH.seed) -> None:
-    """Writes the files of the simulated world into `folder`, under their publisher's names."""
+def write_simulated(folder: Path, seed: int = TRUTH.seed, only: str | None = None) -> None:
+    """Writes the files of the simulated world into `folder`, under their publisher's names.
+
+    `only` names a single dataset. Raises KeyError for one that the world does not publish.
+    """
     world = draw_world(replace(TRUTH, seed=seed))
     folder.mkdir(parents=True, exist_ok=True)
-    labour = "unit,age,sex"
-    _write(folder / "sim_r_lfu3pers.tsv.gz", labour, "%.1f", world, _unemployed(world))
-    _write(folder / "sim_r_lfe2emp.tsv.gz", labour, "%.1f", world, _employed(world))
-    _write(folder / "sim_r_lfe2en2.tsv.gz", "unit,nace_r2", "%.1f", world, _branches(world))
-    _write(folder / "sim_r_d2jan.tsv.gz", "unit,age", "%.0f", world, _population(world))
-    _write(folder / "sim_10r_2gdp.tsv.gz", "unit", "%.1f", world, _gdp(world))
-    _write(folder / "sim_r_payments.tsv.gz", "unit,fund", "%.3f", world, _payments(world))
-    _write(folder / "sim_gov_exp.tsv.gz", "unit,cofog99", "%.1f", world, _spending(world))
+    for name in (only,) if only else _PUBLICATIONS:
+        dimensions, form, parts = _PUBLICATIONS[name]
+        _write(folder / f"{name}.tsv.gz", dimensions, form, world, parts(world))
 
 
 def _unemployed(world: World) -> Iterable[Cells]:
@@ -184,6 +182,18 @@ def _no_flags(values: Floats) -> Strings:
     return np.full(values.shape, "", dtype="<U2")
 
 
+# of each dataset: its dimensions before geo, how numbers are written, and its cells
+_PUBLICATIONS: dict[str, tuple[str, str, Callable[[World], Iterable[Cells]]]] = {
+    "sim_r_lfu3pers": ("unit,age,sex", "%.1f", _unemployed),
+    "sim_r_lfe2emp": ("unit,age,sex", "%.1f", _employed),
+    "sim_r_lfe2en2": ("unit,nace_r2", "%.1f", _branches),
+    "sim_r_d2jan": ("unit,age", "%.0f", _population),
+    "sim_10r_2gdp": ("unit", "%.1f", _gdp),
+    "sim_r_payments": ("unit,fund", "%.3f", _payments),
+    "sim_gov_exp": ("unit,cofog99", "%.1f", _spending),
+}
+
+
 def _write(path: Path, dimensions: str, form: str, world: World, parts: Iterable[Cells]) -> None:
     """One bulk file in the layout of before 2023: years descending, a blank before each flag."""
     years = "\t".join(f"{year} " for year in world.years[::-1])
@@ -196,5 +206,6 @@ def _write(path: Path, dimensions: str, form: str, world: World, parts: Iterable
             f"{part.key},{geo}\t" + "\t".join(row)
             for geo, row in zip(part.geo[order], cells, strict=True)
         ]
-    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), mtime=PUBLISHED))
+    # not the highest compression, whose mark in the header reads as packed anew by somebody else
+    path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode(), 6, mtime=PUBLISHED))
     os.utime(path, (PUBLISHED, PUBLISHED))

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.recipes import dataset_ids, dataset_recipe
+from data.regions.systems import region_system
 from data.simulate import BREAKS, CODE_CHANGES, CODES_CHANGED, PUBLISHED, write_simulated
 from data.simulated_world import COUNTRIES, REGIONS_PER_COUNTRY, TRUTH, World, draw_world
 
@@ -49,6 +51,13 @@ def test_same_seed_same_bytes_and_dates(folder: Path, tmp_path: Path) -> None:
     write_simulated(tmp_path / "other", seed=TRUTH.seed + 1)
     other = (tmp_path / "other" / names[0]).read_bytes()
     assert other != (folder / names[0]).read_bytes()
+
+
+def test_a_single_dataset_is_the_same_file(folder: Path, tmp_path: Path) -> None:
+    write_simulated(tmp_path, only="sim_gov_exp")
+    assert [path.name for path in tmp_path.iterdir()] == ["sim_gov_exp.tsv.gz"]
+    alone = (tmp_path / "sim_gov_exp.tsv.gz").read_bytes()
+    assert alone == (folder / "sim_gov_exp.tsv.gz").read_bytes()
 
 
 def test_layout_is_eurostats(folder: Path) -> None:
@@ -117,3 +126,21 @@ def test_parts_of_a_merged_region_add_up(folder: Path, world: World) -> None:
     parts = [payments[f"MIO_EUR,ESF,{code}"][2015][0] for code in ("XA71", "XA72")]
     position, column = list(world.regions).index("XA21"), list(world.years).index(2015)
     assert sum(map(float, parts)) == pytest.approx(world.payments[position, column], abs=0.001)
+
+
+def test_the_region_system_is_the_worlds(world: World) -> None:
+    system = region_system("simulated")
+    assert system.codes("2011") == tuple(sorted(world.regions))
+    before = {change.old for change in CODE_CHANGES}
+    unchanged = set(world.regions) - {change.new for change in CODE_CHANGES}
+    assert system.codes("2003") == tuple(sorted(before | unchanged))
+    changes = {(change.version, change.old, change.new) for change in system.changes}
+    assert changes == {(str(CODES_CHANGED), change.old, change.new) for change in CODE_CHANGES}
+    assert tuple(system.parents) == COUNTRIES
+
+
+def test_each_file_has_a_recipe_that_says_simulated(folder: Path) -> None:
+    files = {path.name.removesuffix(".tsv.gz") for path in folder.iterdir()}
+    recipes = {id for id in dataset_ids() if id.startswith("simulated/")}
+    assert recipes == {f"simulated/{name}" for name in files}
+    assert all(dataset_recipe(id).simulated for id in recipes)
