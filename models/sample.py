@@ -15,10 +15,13 @@ from data.expressions import condition, evaluate
 from data.panel import Panel
 from data.suggestions import near
 from models.design import Codes, Design, Floats
+from models.estimators import KEEPING_GAPS
 from models.least_squares import collinear_columns
 from models.study import ModelSpec, Study
 from models.study_text import StudyText
 from models.used_columns import texts
+
+COORDINATES = ("lat", "lon")  # degrees, for distances between units
 
 
 def derived_frame(study: Study, panel: Panel) -> pd.DataFrame:
@@ -124,7 +127,9 @@ class _Sample:
     def _needed(self) -> Iterator[str]:
         spec = self.spec
         yield from (self.panel.unit, self.panel.time)
-        yield from (spec.outcome, *spec.treatment, *spec.controls)
+        yield spec.outcome
+        if spec.estimator not in KEEPING_GAPS:
+            yield from (*spec.treatment, *spec.controls)
         if spec.weights is not None:
             yield spec.weights
         for name in spec.effects:
@@ -134,10 +139,12 @@ class _Sample:
             yield self.panel.parent
         if spec.estimator == "iv-within":
             yield from self.options
+        if spec.inference.kind == "conley":
+            yield from COORDINATES
 
     def _complete(self, frame: pd.DataFrame) -> pd.DataFrame:
         needed = list(dict.fromkeys(self._needed()))
-        for name in needed:
+        for name in (*needed, *self.spec.treatment, *self.spec.controls):
             if name not in frame.columns:
                 raise BadInput(self.where, f"no column {name!r}", near(name, map(str, frame)))
         missing = frame[needed].isna()
@@ -180,14 +187,15 @@ class _Sample:
 
     def _varying(self, X: Floats, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
         """Columns to keep, and a warning for each control that others and a constant span."""
-        ones = np.ones((len(X), 1))
-        spare = [j - 1 for j in collinear_columns(np.hstack([ones, X]), None) if j > 0]
+        known = X[~np.isnan(X).any(axis=1)]
+        with_constant = np.hstack([np.ones((len(known), 1)), known])
+        spare = [j - 1 for j in collinear_columns(with_constant, None) if j > 0]
         for j in spare:
             if j < len(self.spec.treatment):
                 raise BadInput(
                     self.where,
                     f"treatment {names[j]!r} is constant or a combination of other treatments "
-                    f"in this sample of {len(X)} rows",
+                    f"in this sample of {len(known)} rows",
                     "widen the sample, or drop it",
                 )
         warnings = tuple(
@@ -211,7 +219,8 @@ class _Sample:
 
     def _option_columns(self) -> dict[str, NDArray[np.generic]]:
         columns: dict[str, NDArray[np.generic]] = {}
-        for name in self.options:
+        coordinates = COORDINATES if self.spec.inference.kind == "conley" else ()
+        for name in (*self.options, *coordinates):
             values = column_values(self.frame, name, self.where)
             columns[name] = pd.factorize(values, sort=True)[0] if values.dtype == object else values
         return columns

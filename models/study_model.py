@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from data.suggestions import near
-from models.estimators import MODULES, WITHOUT_TREATMENT, load
+from models.estimators import MODULES, USUAL_INFERENCE, WITHOUT_TREATMENT, load
 from models.study import Inference, ModelSpec
 from models.study_tables import Table
 
@@ -18,7 +18,9 @@ INFERENCE_KEYS = {
     "robust": (),
     "cluster": ("by", "correction"),
     "driscoll-kraay": ("lags",),
-    "conley": ("km", "lags"),
+    "newey-west": ("lags",),
+    "panel-corrected": (),
+    "conley": ("km",),
     "wild-cluster": ("by", "draws", "weights", "seed"),
     "randomization": ("by", "draws", "seed"),
 }
@@ -32,6 +34,7 @@ def read_model(table: Table) -> ModelSpec:
     if name not in MODULES:
         raise table.error("estimator", f"unknown estimator {name!r}", near(name, MODULES))
     own = load(name).OPTIONS
+    usual = USUAL_INFERENCE.get(name, "cluster")
     table.allow((*MODEL_KEYS, *own))
     identifier = table.required("id")
     if not _IDENTIFIER.fullmatch(identifier):
@@ -47,7 +50,7 @@ def read_model(table: Table) -> ModelSpec:
         controls=table.texts("controls"),
         effects=table.texts("effects"),
         weights=_weights(table),
-        inference=_inference(table.inner("inference")),
+        inference=_inference(table.inner("inference"), usual),
         options={key: _option(table, key) for key in own if key in table.values},
     )
     _no_overlap(table, spec)
@@ -59,8 +62,8 @@ def _weights(table: Table) -> str | None:
     return None if weights == "none" else weights
 
 
-def _inference(table: Table) -> Inference:
-    kind = table.choice("kind", INFERENCE_KEYS, "cluster") or "cluster"
+def _inference(table: Table, usual: str) -> Inference:
+    kind = table.choice("kind", INFERENCE_KEYS, usual) or usual
     for key in table.values:
         if key not in ("kind", "override", *INFERENCE_KEYS[kind]):
             known = {own for keys in INFERENCE_KEYS.values() for own in keys}
