@@ -1,0 +1,274 @@
+"""What an edition must keep before it may enter the warehouse, checked in SQL on staging.
+
+Row rules (`code`, `known`, `flags`, `range`) set single rows aside; the load goes on while no more
+than the contract tolerates. Set rules (`expected`, `rows`, `rows_per_year`, `additive`,
+`freshness`) are about the edition as a whole and stop it. A defect that the recipe excuses is let
+through up to its ceiling, except rows without a code, which can only be set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from duckdb import DuckDBPyConnection
+
+from data.errors import ContractBroken
+from data.recipes import Additivity, DatasetRecipe, Excused, ValueRange
+from data.sql import condition, listed, literal, quoted, statement
+
+SHOWN = 3  # offending keys in a message
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """Rows of view `staged` that satisfy `broken` break the rule."""
+
+    rule: str
+    reason: str
+    broken: str
+
+
+def check(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> int:
+    """Checks the staged edition and moves failing rows to `set_aside`; returns how many.
+
+    Raises ContractBroken naming dataset, rule and first offending keys; `set_aside` then holds
+    the rows to blame.
+    """
+    stage_view(con, recipe)
+    tolerated = set_rows_aside(con, recipe, file)
+    aside = con.execute("SELECT count(*) FROM set_aside").fetchone()
+    assert aside is not None
+    if aside[0] - tolerated > recipe.contract.tolerate:
+        refuse_set_aside(con, recipe, file)
+    if aside[0]:
+        drop_set_aside(con)
+    check_sizes(con, recipe, file)
+    check_expected(con, recipe, file)
+    for rule in recipe.contract.additive:
+        check_additive(con, recipe, rule, file)
+    return int(aside[0])
+
+
+def check_freshness(recipe: DatasetRecipe, published: date, today: date) -> None:
+    """Raises ContractBroken if a publisher's newest edition is older than the contract allows."""
+    limit = recipe.contract.max_age_days
+    if limit is not None and (today - published).days > limit:
+        raise ContractBroken(
+            f"dataset {recipe.id}, rule freshness",
+            f"the newest edition is of {published}, more than {limit} days old",
+            "ask the publisher, or raise max_age_days in the recipe",
+        )
+
+
+def stage_view(con: DuckDBPyConnection, recipe: DatasetRecipe) -> None:
+    """View `staged` (dimensions, time, value, flags) and the empty table `set_aside`."""
+    dims = listed(recipe.dimensions, of="s")
+    con.execute(
+        statement(
+            "CREATE VIEW staged AS SELECT s.series, p.period, {dims}, p.time, c.value, c.flags"
+            " FROM cells c JOIN series s USING (series) JOIN periods p USING (period)",
+            dims=dims,
+        )
+    )
+    con.execute(
+        "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
+        " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
+    )
+
+
+def row_rules(con: DuckDBPyConnection, recipe: DatasetRecipe) -> Iterator[RowRule]:
+    """The row rules that some row breaks, found by cheap sums before any row is looked at."""
+    for name in recipe.dimensions:
+        yield RowRule("code", f"no code of {name}", f"{quoted(name)} IS NULL")
+    for name, codes in recipe.contract.known.items():
+        some = ", ".join(map(literal, codes))
+        yield RowRule("known", f"unknown code of {name}", f"{quoted(name)} NOT IN ({some})")
+    found = {row[0] for row in con.execute("SELECT DISTINCT flags FROM cells").fetchall()}
+    wrong = sorted(f for f in found if set(f) - set(recipe.contract.flags))
+    if wrong:
+        some = ", ".join(map(literal, wrong))
+        yield RowRule("flags", f"unknown flag in {', '.join(wrong)}", f"flags IN ({some})")
+    yield RowRule("range", "not a finite number", "NOT isfinite(value)")
+    for span in recipe.contract.ranges:
+        yield RowRule("range", f"value outside {span_text(span)}", outside(span))
+
+
+def span_text(span: ValueRange) -> str:
+    """The range in words: `[0, 100]`."""
+    low = "-inf" if span.low is None else f"{span.low:g}"
+    high = "inf" if span.high is None else f"{span.high:g}"
+    return f"[{low}, {high}]"
+
+
+def outside(span: ValueRange) -> str:
+    """SQL for values outside a range."""
+    tests = [f"value < {span.low!r}"] if span.low is not None else []
+    tests += [f"value > {span.high!r}"] if span.high is not None else []
+    return f"({' OR '.join(tests) or 'false'}) AND {condition(span.where)}"
+
+
+def set_rows_aside(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> int:
+    """Fills `set_aside`; returns how many of them an excuse covers."""
+    tolerated = 0
+    for rule in row_rules(con, recipe):
+        pardons = [e for e in recipe.excused if e.rule == rule.rule]
+        excused = sum(pardoned(con, recipe, e, rule.broken, file) for e in pardons)
+        spared = " OR ".join(f"({condition(e.where)})" for e in pardons) or "false"
+        if rule.rule == "code":
+            tolerated, spared = tolerated + excused, "false"
+        con.execute(
+            statement(
+                "INSERT INTO set_aside SELECT series, period, {rule}, {reason},"
+                " concat_ws(', ', {dims}), time, value, flags FROM staged"
+                " WHERE {broken} AND NOT ({spared})",
+                rule=literal(rule.rule),
+                reason=literal(rule.reason),
+                dims=listed(recipe.dimensions),
+                broken=f"({rule.broken})",
+                spared=spared,
+            )
+        )
+    return tolerated
+
+
+def pardoned(
+    con: DuckDBPyConnection, recipe: DatasetRecipe, excuse: Excused, broken: str, file: str
+) -> int:
+    """How many rows break a rule under an excuse; raises ContractBroken above its ceiling."""
+    found = con.execute(
+        statement(
+            "SELECT count(*) FROM staged WHERE ({broken}) AND {where}",
+            broken=broken,
+            where=condition(excuse.where),
+        )
+    ).fetchone()
+    assert found is not None
+    refuse_beyond(recipe, excuse, int(found[0]), file)
+    return int(found[0])
+
+
+def refuse_beyond(recipe: DatasetRecipe, excuse: Excused, count: int, file: str) -> None:
+    """Raises ContractBroken if more rows break a rule than its excuse allows."""
+    if count > excuse.ceiling:
+        raise ContractBroken(
+            f"dataset {recipe.id}, rule {excuse.rule}, file {file}",
+            f"{count} rows break it where {excuse.ceiling} are excused ({excuse.reason})",
+            "look at the new rows before raising the ceiling in the recipe",
+        )
+
+
+def refuse_set_aside(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> None:
+    """Raises ContractBroken on what `set_aside` holds."""
+    rule, reason, count, keys = con.execute(
+        "SELECT rule, min(reason), count(*),"
+        " list(key || ', ' || time || ': ' || coalesce(value::VARCHAR, ':') || ' ' || flags"
+        " ORDER BY key, time)[:3] FROM set_aside GROUP BY rule ORDER BY count(*) DESC, rule LIMIT 1"
+    ).fetchall()[0]
+    shown = "; ".join(key.strip() for key in keys)
+    raise ContractBroken(
+        f"dataset {recipe.id}, rule {rule}, file {file}",
+        f"{count} rows break it, {reason}: {shown}",
+        "see table quarantine; mend the file, or excuse the rows in the recipe",
+    )
+
+
+def drop_set_aside(con: DuckDBPyConnection) -> None:
+    """Takes the rows of `set_aside` out of the edition."""
+    con.execute(
+        "DELETE FROM cells USING set_aside a"
+        " WHERE cells.series = a.series AND cells.period = a.period"
+    )
+    con.execute("DELETE FROM series WHERE series NOT IN (SELECT series FROM cells)")
+
+
+def check_sizes(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> None:
+    """Rows of the edition and of each period against the committed baselines."""
+    where = f"dataset {recipe.id}, rule rows, file {file}"
+    todo = "see whether the file is whole, then correct the baseline in the recipe"
+    found = con.execute("SELECT count(*) FROM cells").fetchone()
+    assert found is not None
+    if recipe.contract.rows and not recipe.contract.rows[0] <= found[0] <= recipe.contract.rows[1]:
+        low, high = recipe.contract.rows
+        raise ContractBroken(where, f"{found[0]} rows where {low} to {high} are expected", todo)
+    if recipe.contract.rows_per_year:
+        low, high = recipe.contract.rows_per_year
+        odd = con.execute(
+            "SELECT time, count(*) FROM cells JOIN periods USING (period) GROUP BY time"
+            " HAVING count(*) NOT BETWEEN ? AND ? ORDER BY time LIMIT 1",
+            [low, high],
+        ).fetchone()
+        if odd is not None:
+            what = f"{odd[1]} rows of {odd[0]} where {low} to {high} are expected"
+            raise ContractBroken(where, what, todo)
+
+
+def check_expected(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> None:
+    """Codes that must be there."""
+    for name, codes in recipe.contract.expected.items():
+        found = con.execute(
+            statement("SELECT DISTINCT {name} FROM series", name=quoted(name))
+        ).fetchall()
+        missing = sorted(set(codes) - {row[0] for row in found})
+        if missing:
+            raise ContractBroken(
+                f"dataset {recipe.id}, rule expected, file {file}",
+                f"{name} lacks {', '.join(missing[:SHOWN])}" + (" ..." if missing[SHOWN:] else ""),
+                "see whether the file is whole, then correct the recipe",
+            )
+
+
+def check_additive(
+    con: DuckDBPyConnection, recipe: DatasetRecipe, rule: Additivity, file: str
+) -> None:
+    """Totals against the sum of their parts, where all are given; excused up to the ceiling."""
+    others = [name for name in recipe.dimensions if name != rule.over]
+    con.execute(
+        statement(
+            "CREATE OR REPLACE TABLE unbalanced AS SELECT {others}, time,"
+            " any_value(value) FILTER (WHERE {over} = {total}) AS whole,"
+            " sum(value) FILTER (WHERE {over} <> {total}) AS parts FROM staged"
+            " WHERE {where} AND value IS NOT NULL AND {over} IN ({total}, {names})"
+            " GROUP BY ALL HAVING count(*) = {number}"
+            " AND abs(whole - parts) > {tolerance} * abs(whole) + {slack}",
+            others=listed(others),
+            over=quoted(rule.over),
+            total=literal(rule.total),
+            names=", ".join(map(literal, rule.parts)),
+            where=condition(rule.where),
+            number=str(len(rule.parts) + 1),
+            tolerance=repr(rule.tolerance),
+            slack=repr(rule.slack),
+        )
+    )
+    spared = []
+    for excuse in (e for e in recipe.excused if e.rule == "additive"):
+        query = statement("SELECT count(*) FROM unbalanced WHERE {w}", w=condition(excuse.where))
+        found = con.execute(query).fetchone()
+        assert found is not None
+        refuse_beyond(recipe, excuse, int(found[0]), file)
+        spared.append(f"({condition(excuse.where)})")
+    refuse_unbalanced(con, recipe, rule, " OR ".join(spared) or "false", file)
+
+
+def refuse_unbalanced(
+    con: DuckDBPyConnection, recipe: DatasetRecipe, rule: Additivity, spared: str, file: str
+) -> None:
+    """Raises ContractBroken on the first totals that their parts do not make up."""
+    others = [name for name in recipe.dimensions if name != rule.over]
+    rows = con.execute(
+        statement(
+            "SELECT concat_ws(', ', {others}, time), whole, parts, count(*) OVER ()"
+            " FROM unbalanced WHERE NOT ({spared}) ORDER BY ALL LIMIT 3",
+            others=listed(others),
+            spared=spared,
+        )
+    ).fetchall()
+    if rows:
+        shown = "; ".join(f"{key}: {whole:g} against {parts:g}" for key, whole, parts, _ in rows)
+        raise ContractBroken(
+            f"dataset {recipe.id}, rule additive, file {file}",
+            f"{rows[0][3]} times {rule.total} is not the sum of {', '.join(rule.parts)} ({shown})",
+            "mend the file, or excuse the rows in the recipe with a reason",
+        )

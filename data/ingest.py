@@ -1,0 +1,130 @@
+"""Publishers' files into the warehouse: found or fetched, kept raw, read, checked, swapped in.
+
+Everything that takes time happens in a staging database beside the warehouse. The warehouse
+itself is open for one short transaction at the end, so that a crash at any moment leaves the last
+good state, and readers wait for no more than that.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from data import contracts, raw
+from data.errors import BadInput, ContractBroken
+from data.fetching import fetched
+from data.inbox import Incoming, found
+from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
+from data.sources import reader
+from data.sources.staged import Load, SourceFile
+from data.swap import Swap, loaded_before, record_refused, swap_in
+from data.vintages import Edition, Vintage
+from data.writer import staging, writing
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of one file: `new` is false where the very bytes were there already."""
+
+    dataset: str
+    vintage: int
+    published: date
+    new: bool
+    rows: int
+    changed: int
+    quarantined: int
+    file: str
+
+
+def ingest(
+    ids: Sequence[str],
+    home: Path,
+    from_dir: Path | None,
+    published: date | None,
+    say: Callable[[str], None],
+) -> tuple[Loaded, ...]:
+    """Loads each dataset of `ids` ("publisher/dataset", or "publisher" for all of its datasets).
+
+    With `from_dir` the files are looked for there under their publishers' names, else fetched.
+    `published` dates files that do not say when they were published. Raises BadInput,
+    ContractBroken or SourceOutOfReach; datasets before the failing one stay loaded.
+    """
+    done: list[Loaded] = []
+    with writing(home):
+        for id in expanded(ids):
+            recipe = dataset_recipe(id)
+            with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
+                files = (
+                    found(recipe, from_dir, published)
+                    if from_dir
+                    else (fetched(recipe, home, Path(scratch), published),)
+                )
+                done += [load(home, recipe, file, from_dir is None, say) for file in files]
+    return tuple(done)
+
+
+def expanded(ids: Sequence[str]) -> tuple[str, ...]:
+    """Ids with each bare publisher replaced by all of its datasets."""
+    known = dataset_ids()
+    wide: list[str] = []
+    for id in ids:
+        mine = [k for k in known if k.startswith(f"{id}/")] if "/" not in id else [id]
+        if not mine:
+            todo = "see `regsi list sources`"
+            raise BadInput(f"source {id!r}", "there is no such publisher", todo)
+        wide += mine
+    return tuple(dict.fromkeys(wide))
+
+
+def load(
+    home: Path, recipe: DatasetRecipe, file: Incoming, live: bool, say: Callable[[str], None]
+) -> Loaded:
+    """Loads one file as an edition, unless its bytes are there already."""
+    known = loaded_before(home, recipe.id, raw.digest(file.path))
+    if known is not None:
+        say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
+        return outcome(known, new=False)
+    if live:
+        contracts.check_freshness(recipe, file.published, datetime.now(UTC).date())
+    kept = raw.keep(home, recipe, file.path, file.origin, file.published)
+    edition = Edition(file.published, partial=file.layout.partial)
+    with staging(home) as (con, scratch):
+        read(con, recipe, file, scratch)
+        try:
+            aside = contracts.check(con, recipe, file.path.name)
+        except ContractBroken:
+            record_refused(home, con, Swap(recipe, edition, kept, 0))
+            raise
+        vintage = swap_in(home, con, Swap(recipe, edition, kept, aside))
+    say(
+        f"{recipe.id}: {vintage.rows} rows published {vintage.published},"
+        f" {vintage.changed} changed, {vintage.quarantined} set aside ({vintage.file})"
+    )
+    return outcome(vintage, new=True)
+
+
+def outcome(vintage: Vintage, new: bool) -> Loaded:
+    """What to tell of an edition; one that was there already changes nothing."""
+    changed = vintage.changed if new else 0
+    return Loaded(
+        vintage.dataset,
+        vintage.vintage,
+        vintage.published,
+        new,
+        vintage.rows,
+        changed,
+        vintage.quarantined,
+        vintage.file,
+    )
+
+
+def read(con: DuckDBPyConnection, recipe: DatasetRecipe, file: Incoming, scratch: Path) -> None:
+    """Reads a file into the staging tables of `con`."""
+    plain = raw.unpacked(file.path, scratch)
+    source = SourceFile(plain, file.path.name, file.companions)
+    reader(file.layout.reader)(Load(con, source, recipe, file.layout))

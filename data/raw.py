@@ -1,0 +1,124 @@
+"""The raw store: what a publisher sent, byte for byte, with where it came from.
+
+`<home>/raw/<publisher>/<dataset>/<first 16 of sha256>/<file name>` and provenance.json beside it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from data.errors import BadInput
+from data.recipes import DatasetRecipe
+
+BLOCK = 1 << 20
+UNPACKED_LIMIT = 64 << 30  # bytes; a file that unpacks to more is not a statistical table
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file in the raw store; `origin` is the URL or the file it was read from."""
+
+    path: Path
+    sha256: str
+    origin: str
+    retrieved: datetime
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def keep(
+    home: Path, recipe: DatasetRecipe, file: Path, origin: str, published: date
+) -> RawFile:
+    """Copies `file` into the raw store with its provenance; the same bytes are kept once."""
+    sha256 = digest(file)
+    folder = home / "raw" / recipe.id / sha256[:16]
+    kept = folder / file.name
+    retrieved = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    if not kept.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with written(kept) as stream, file.open("rb") as source:
+            shutil.copyfileobj(source, stream, BLOCK)
+    provenance = folder / "provenance.json"
+    if not provenance.is_file():
+        facts = {
+            "dataset": recipe.id,
+            "origin": origin,
+            "retrieved": retrieved.isoformat(),
+            "published": published.isoformat(),
+            "sha256": sha256,
+            "publisher": recipe.publisher,
+            "licence": recipe.licence,
+        }
+        with written(provenance) as stream:
+            stream.write(json.dumps(facts, indent=1, ensure_ascii=False).encode())
+    return RawFile(kept, sha256, origin, retrieved)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[tempfile._TemporaryFileWrapper[bytes]]:
+    """A file that appears under its name whole, or not at all."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as stream:
+        try:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            Path(stream.name).replace(path)
+        except BaseException:
+            Path(stream.name).unlink(missing_ok=True)
+            raise
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the bytes are gzip, whatever the name says."""
+    with path.open("rb") as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def unpacked(path: Path, scratch: Path) -> Path:
+    """The plain bytes of `path`: the file itself, or its gzip unpacked into `scratch`.
+
+    Raises BadInput if the gzip is cut short, damaged, or unpacks beyond all measure.
+    """
+    if not is_gzip(path):
+        return path
+    plain = scratch / f"{path.name}.plain"
+    try:
+        with gzip.open(path, "rb") as stream, plain.open("wb") as out:
+            while block := stream.read(BLOCK):
+                out.write(block)
+                if out.tell() > UNPACKED_LIMIT:
+                    raise BadInput(path.name, "unpacks to more than 64 GiB", "check the file")
+    except EOFError:
+        raise BadInput(path.name, "is a gzip file cut short", "fetch it again") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise BadInput(path.name, "is a damaged gzip file", "fetch it again") from None
+    return plain
+
+
+def gzip_date(path: Path) -> date | None:
+    """The day on which a publisher packed a gzip file, if its header says so.
+
+    Packing anew by hand (`gzip -9`) writes the day of that packing: such a header, told by its
+    mark of highest compression, is not taken for the publisher's.
+    """
+    with path.open("rb") as stream:
+        head = stream.read(10)
+    if len(head) < 10 or head[:3] != b"\x1f\x8b\x08" or head[8] == 2:
+        return None
+    stamp = int.from_bytes(head[4:8], "little")
+    return datetime.fromtimestamp(stamp, UTC).date() if stamp else None

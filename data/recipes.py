@@ -1,0 +1,232 @@
+"""Dataset recipes: what a dataset is, where it comes from, how its files are laid out.
+
+A recipe is `data/catalogue/<publisher>/<dataset>.toml`; its id is "publisher/dataset". What all
+datasets of a publisher share stands once, in that folder's `_publisher.toml`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from data.errors import BadInput
+from data.panel import Level
+from data.reader_settings import SETTINGS
+
+CATALOGUE = Path(__file__).parent / "catalogue"
+ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+RESERVED = frozenset({"time", "value", "flags", "series", "period", "valid_from", "valid_to"})
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """One shape in which a dataset's files come.
+
+    `names` are file-name patterns; `constants` gives the value of a dimension the layout lacks,
+    `dropped` the only value allowed in a column that is not a dimension of the dataset.
+    `partial` marks an extract: what it leaves out keeps the value said before.
+    """
+
+    names: tuple[str, ...]
+    reader: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False
+    companions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Additivity:
+    """`parts` of dimension `over` sum to `total`, within `tolerance` of the total plus `slack`."""
+
+    over: str
+    total: str
+    parts: tuple[str, ...]
+    tolerance: float = 0.0
+    slack: float = 0.0
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ValueRange:
+    """Values lie in [low, high]; `where` narrows the rule to codes of some dimensions."""
+
+    low: float | None = None
+    high: float | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What every edition of the dataset promises; checked before anything is swapped in.
+
+    `rows` is the committed (least, most) number of rows of one edition, `rows_per_year` of one
+    period; `expected` lists codes that must be there, `known` codes beyond which none may be;
+    `max_age_days` is how old the newest edition may be; `tolerate` how many rows may be set aside
+    in quarantine before the load stops.
+    """
+
+    flags: str = "abcdefinprsuz"
+    ranges: tuple[ValueRange, ...] = ()
+    additive: tuple[Additivity, ...] = ()
+    expected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    rows: tuple[int, int] | None = None
+    rows_per_year: tuple[int, int] | None = None
+    max_age_days: int | None = None
+    tolerate: int = 0
+
+
+@dataclass(frozen=True)
+class Excused:
+    """A known defect, named in place: at most `ceiling` rows of `where` may break `rule`."""
+
+    rule: str
+    reason: str
+    ceiling: int
+    where: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A file that does not state its date, known by its bytes: `published` has a `reason`."""
+
+    sha256: str
+    published: date
+    reason: str
+
+
+@dataclass(frozen=True)
+class DatasetRecipe:
+    """Everything regsi knows about a dataset before seeing a file of it."""
+
+    id: str
+    title: str
+    publisher: str
+    licence: str
+    level: Level
+    unit: str
+    dimensions: tuple[str, ...]
+    files: tuple[FileLayout, ...]
+    url: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    wanted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    contract: Contract = field(default_factory=Contract)
+    excused: tuple[Excused, ...] = ()
+    editions: tuple[Edition, ...] = ()
+    notes: str = ""
+    simulated: bool = False  # its files are written by data/simulate.py
+
+
+def dataset_ids() -> tuple[str, ...]:
+    """Ids of all recipes in the catalogue, sorted."""
+    return tuple(
+        sorted(
+            f"{path.parent.name}/{path.stem}"
+            for path in CATALOGUE.glob("*/*.toml")
+            if not path.stem.startswith("_")
+        )
+    )
+
+
+@cache
+def dataset_recipe(id: str) -> DatasetRecipe:
+    """The recipe of dataset `id` ("publisher/dataset"); raises BadInput when there is none."""
+    path = CATALOGUE / f"{id}.toml"
+    if not ID.fullmatch(id) or not path.is_file():
+        raise BadInput(
+            f"dataset {id!r}",
+            "there is no recipe of this name",
+            f"see `regsi list sources`, or add data/catalogue/{id}.toml",
+        )
+    return read_recipe(path)
+
+
+def read_recipe(path: Path) -> DatasetRecipe:
+    """Parses one recipe file and the publisher's defaults beside it; unknown keys are errors."""
+    where = f"recipe {path.parent.name}/{path.name}"
+    shared = path.parent / "_publisher.toml"
+    raw = {**(_toml(shared) if shared.is_file() else {}), **_toml(path)}
+    fallback = raw.pop("layouts", [])
+    raw["files"] = [_layout(f, where, path.stem) for f in raw.pop("file", None) or fallback]
+    raw["contract"] = _contract(raw.get("contract", {}), where)
+    raw["excused"] = _records(Excused, raw.get("excused", []), f"{where}, [[excused]]")
+    raw["editions"] = _records(Edition, raw.pop("edition", []), f"{where}, [[edition]]")
+    raw["id"] = f"{path.parent.name}/{path.stem}"
+    raw["unit"] = raw.get("unit", "")
+    raw["wanted"] = {key: tuple(codes) for key, codes in raw.get("wanted", {}).items()}
+    recipe = cast(DatasetRecipe, _record(DatasetRecipe, raw, where))
+    _check_dimensions(recipe, where)
+    return recipe
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as fault:
+        raise BadInput(str(path), f"is not valid TOML: {fault}", "mend the file") from None
+
+
+def _layout(raw: dict[str, Any], where: str, code: str) -> FileLayout:
+    """A layout; the keys that its reader understands are its settings."""
+    where = f"{where}, [[file]]"
+    name = str(raw.get("reader"))
+    if name not in SETTINGS:
+        known = ", ".join(sorted(SETTINGS))
+        raise BadInput(where, f"unknown reader {name!r}", f"known are {known}")
+    plain = {key: value for key, value in raw.items() if key not in SETTINGS[name]}
+    plain["settings"] = {key: value for key, value in raw.items() if key in SETTINGS[name]}
+    plain["names"] = [pattern.replace("{code}", code) for pattern in raw.get("names", [])]
+    return cast(FileLayout, _record(FileLayout, plain, where))
+
+
+def _contract(raw: dict[str, Any], where: str) -> Contract:
+    where = f"{where}, [contract]"
+    raw = dict(raw)
+    raw["ranges"] = _records(ValueRange, raw.pop("range", []), f"{where}, range")
+    raw["additive"] = _records(Additivity, raw.pop("additive", []), f"{where}, additive")
+    for key in ("expected", "known"):
+        raw[key] = {name: tuple(codes) for name, codes in raw.get(key, {}).items()}
+    return cast(Contract, _record(Contract, raw, where))
+
+
+def _records(kind: type, raws: Sequence[dict[str, Any]], where: str) -> tuple[Any, ...]:
+    return tuple(_record(kind, raw, where) for raw in raws)
+
+
+def _record(kind: type, raw: Mapping[str, Any], where: str) -> object:
+    """Builds the frozen record `kind`, lists as tuples; a wrong or missing key is named."""
+    known = {f.name: f for f in fields(kind)}
+    for key in raw:
+        if key not in known:
+            raise BadInput(where, f"unknown key {key!r}", f"known are {', '.join(sorted(known))}")
+    for name, spec in known.items():
+        if name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
+            raise BadInput(where, f"key {name!r} is missing", "add it")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+
+
+def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
+    for name in recipe.dimensions:
+        if not NAME.fullmatch(name) or name in RESERVED:
+            todo = f"use a-z, 0-9, _ and none of {', '.join(sorted(RESERVED))}"
+            raise BadInput(where, f"dimension {name!r} is not usable", todo)
+    spoken_of = [*recipe.wanted, *recipe.labels, *recipe.contract.expected, *recipe.contract.known]
+    spoken_of += [key for layout in recipe.files for key in layout.constants]
+    spoken_of += [rule.over for rule in recipe.contract.additive]
+    for key in spoken_of:
+        if key not in recipe.dimensions:
+            todo = f"known are {', '.join(recipe.dimensions)}"
+            raise BadInput(where, f"{key!r} is not a dimension", todo)
+    if recipe.level not in ("regional", "national", "modelled"):
+        todo = "say regional, national or modelled"
+        raise BadInput(where, f"unknown level {recipe.level!r}", todo)

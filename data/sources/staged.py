@@ -1,0 +1,150 @@
+"""What every reader leaves behind in the staging database, and the steps they share.
+
+A reader fills three tables: `series` (series INTEGER, one VARCHAR column per dimension),
+`periods` (period USMALLINT, time VARCHAR) and `cells` (series, period, value DOUBLE, flags
+VARCHAR). Splitting series from cells keeps fifty million cells small and fast to check: codes
+are split, and duplicates looked for, once a series instead of once a cell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from data.errors import BadInput
+from data.recipes import DatasetRecipe, FileLayout
+from data.sql import listed, quoted, statement
+
+PERIOD = re.compile(r"(\d{4})(?:-?(Q[1-4]|S[12]|W\d{2})|-(\d{2}(?:-\d{2})?)|M(\d{2}))?")
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A publisher's file, unpacked: `path` is the plain text or workbook, `name` what to call it.
+
+    `companions` are the files of the same folder that a layout needs beside it.
+    """
+
+    path: Path
+    name: str
+    companions: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Load:
+    """One file on its way into the staging database behind `con`."""
+
+    con: DuckDBPyConnection
+    file: SourceFile
+    recipe: DatasetRecipe
+    layout: FileLayout
+
+
+# reads one file into the staging tables; raises BadInput naming file and line or cell
+Reader = Callable[[Load], None]
+Dated = Callable[[SourceFile], date | None]
+
+
+def period(text: str) -> str | None:
+    """The period in its present spelling ("2013", "2013-Q1", "2013-04"), or None if it is none."""
+    match = PERIOD.fullmatch(text.strip())
+    if match is None:
+        return None
+    year, part, tail, month = match.groups()
+    rest = part or tail or month
+    return f"{year}-{rest}" if rest else year
+
+
+def file_dimensions(load: Load, columns: Sequence[str], where: str) -> None:
+    """Checks that a file has exactly the dimensions its layout promises; `time` is left out."""
+    recipe, layout = load.recipe, load.layout
+    wanted = {name for name in recipe.dimensions if name not in layout.constants}
+    allowed = wanted | set(layout.dropped)
+    twice = sorted({name for name in columns if list(columns).count(name) > 1})
+    missing, unknown = sorted(wanted - set(columns)), sorted(set(columns) - allowed)
+    if twice:
+        raise BadInput(where, f"column {', '.join(twice)} is there twice", "fetch the file again")
+    if missing or unknown:
+        parts = [f"column {', '.join(missing)} is missing"] if missing else []
+        parts += [f"column {', '.join(unknown)} is not in the recipe"] if unknown else []
+        raise BadInput(
+            where,
+            " and ".join(parts),
+            f"the recipe of {recipe.id} names {', '.join(sorted(wanted))}",
+        )
+
+
+def keep_periods(con: DuckDBPyConnection, times: Sequence[str]) -> None:
+    """Writes table `periods`, numbered as `times` is ordered."""
+    con.execute("CREATE TABLE periods (period USMALLINT, time VARCHAR)")
+    con.executemany("INSERT INTO periods VALUES (?, ?)", [[i, t] for i, t in enumerate(times)])
+
+
+def tidy_flags(con: DuckDBPyConnection) -> None:
+    """Flags as sorted letters; a confidentiality mark (`@C`) is the letter c."""
+    raws = [row[0] for row in con.execute("SELECT DISTINCT flags FROM cells").fetchall()]
+    for raw in raws:
+        tidy = "".join(sorted(set(re.sub(r"[@\s]", "", raw).lower())))
+        if tidy != raw:
+            con.execute("UPDATE cells SET flags = ? WHERE flags = ?", [tidy, raw])
+
+
+def from_long(load: Load) -> None:
+    """Turns table `long` (dimensions, time, value, flags, place) into the three staging tables.
+
+    `place` says where in the file a row stands. Raises BadInput on a key that is there twice.
+    """
+    con, recipe = load.con, load.recipe
+    refuse_double_keys(load)
+    dims = listed(recipe.dimensions)
+    con.execute(
+        "CREATE TABLE periods AS"
+        " SELECT (row_number() OVER (ORDER BY time) - 1)::USMALLINT AS period, time"
+        " FROM (SELECT DISTINCT time FROM long)"
+    )
+    con.execute(
+        statement(
+            "CREATE TABLE series AS SELECT row_number() OVER ()::INTEGER AS series, {dims}"
+            " FROM (SELECT DISTINCT {dims} FROM long)",
+            dims=dims,
+        )
+    )
+    con.execute(
+        statement(
+            "CREATE TABLE cells AS SELECT s.series, p.period, l.value, l.flags"
+            " FROM long l JOIN periods p USING (time) JOIN series s ON {same}",
+            same=same_key(recipe.dimensions, "l", "s"),
+        )
+    )
+    tidy_flags(con)
+
+
+def same_key(dimensions: Sequence[str], one: str, other: str) -> str:
+    """SQL for rows of two aliases whose dimensions agree, a missing code agreeing with itself."""
+    return " AND ".join(
+        f"{one}.{quoted(d)} IS NOT DISTINCT FROM {other}.{quoted(d)}" for d in dimensions
+    )
+
+
+def refuse_double_keys(load: Load) -> None:
+    """Raises BadInput naming the first key that `long` holds twice, and both places."""
+    dims = listed(load.recipe.dimensions)
+    found = load.con.execute(
+        statement(
+            "SELECT {dims}, time, list(place ORDER BY place) FROM long GROUP BY {dims}, time"
+            " HAVING count(*) > 1 ORDER BY ALL LIMIT 1",
+            dims=dims,
+        )
+    ).fetchone()
+    if found is not None:
+        key = ", ".join(str(part) for part in found[:-1])
+        raise BadInput(
+            f"{load.file.name}, {found[-1][0]} and {found[-1][1]}",
+            f"key ({key}) is there twice",
+            "keep one row; if both belong, the recipe lacks the dimension that tells them apart",
+        )
