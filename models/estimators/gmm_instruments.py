@@ -1,0 +1,103 @@
+"""The instrument matrix of difference and system GMM.
+
+A GMM-style block holds one column per period and lag (Holtz-Eakin, Newey and Rosen 1988;
+Arellano and Bond 1991), or one per lag when collapsed (Roodman 2009); in a system the same
+variable's lagged difference instruments the levels (Blundell and Bond 1998). A plain instrument
+is one column, transformed as the rows are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array, hstack
+
+from models.design import Codes, Floats
+from models.estimators.gmm_equations import Equations, flat
+
+
+@dataclass(frozen=True)
+class GmmBlock:
+    """Lags `first` to `last` of the levels `values` (N, S) of the variable `name`."""
+
+    name: str
+    values: Floats
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Z (r, l) and where its columns came from: `groups` maps a label to column numbers."""
+
+    Z: csr_array
+    groups: dict[str, Codes]
+
+
+def build_instruments(
+    rows: Equations,
+    blocks: tuple[GmmBlock, ...],
+    plain: Floats,
+    level_only: Floats,
+    collapse: bool,
+) -> Instruments:
+    """Z for `rows`: the blocks, then plain (N, S, m) instruments, which serve in every row, and
+    level_only (N, S, m') ones, which serve in the level equations of a system alone.
+
+    Groups: one per block, "levels" for all columns of the level equations, "plain" for the rest.
+    """
+    parts: list[csr_array] = []
+    groups: dict[str, Codes] = {}
+    levels: list[Codes] = []
+    start = 0
+    for block in blocks:
+        pieces = [lagged_levels(rows, block, collapse)]
+        if rows.n_levels:
+            pieces.append(lagged_difference(rows, block, collapse))
+            begin = start + pieces[0].shape[1]
+            levels.append(np.arange(begin, begin + pieces[1].shape[1]))
+        width = sum(piece.shape[1] for piece in pieces)
+        groups[f"gmm {block.name} {block.first}-{block.last}"] = np.arange(start, start + width)
+        start += width
+        parts.extend(pieces)
+    if levels:
+        groups["levels"] = np.concatenate(levels)
+    everywhere = rows.combination @ flat(plain)
+    in_levels = (rows.combination @ flat(level_only)) * rows.in_levels[:, None]
+    own = csr_array(np.concatenate([everywhere, in_levels], axis=1))
+    if own.shape[1]:
+        groups["plain"] = np.arange(start, start + own.shape[1])
+    return Instruments(csr_array(hstack([*parts, own], format="csr")), groups)
+
+
+def lagged_levels(rows: Equations, block: GmmBlock, collapse: bool) -> csr_array:
+    """Levels `first` to `last` periods back, for the transformed rows; absent ones are zero."""
+    chosen = np.flatnonzero(~rows.in_levels)
+    lags = np.arange(block.first, min(block.last, block.values.shape[1] - 1) + 1)
+    period = rows.period[chosen]
+    source = period[:, None] - lags
+    value = block.values[rows.unit[chosen][:, None], np.maximum(source, 0)]
+    present = (source >= 0) & np.isfinite(value)
+    row, which = np.nonzero(present)
+    key = lags[which] if collapse else period[row] * block.values.shape[1] + lags[which]
+    return columns(chosen[row], key, value[present], len(rows.unit))
+
+
+def lagged_difference(rows: Equations, block: GmmBlock, collapse: bool) -> csr_array:
+    """The difference `first` - 1 periods back, for the level rows; absent ones are zero."""
+    chosen = np.flatnonzero(rows.in_levels)
+    unit, period = rows.unit[chosen], rows.period[chosen]
+    back = period - block.first
+    value = (
+        block.values[unit, np.maximum(back + 1, 0)] - block.values[unit, np.maximum(back, 0)]
+    )
+    present = (back >= 0) & np.isfinite(value)
+    key = np.zeros(int(present.sum()), dtype=np.int64) if collapse else period[present]
+    return columns(chosen[present], key, value[present], len(rows.unit))
+
+
+def columns(row: Codes, key: Codes, value: Floats, n_rows: int) -> csr_array:
+    """A sparse matrix with one column per distinct key, in the keys' order."""
+    found, column = np.unique(key, return_inverse=True)
+    return csr_array(coo_array((value, (row, column)), shape=(n_rows, len(found))))
