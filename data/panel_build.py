@@ -1,0 +1,156 @@
+"""Builds a panel by its recipe: select, bring to the panel's regions, derive, store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from data.expressions import columns_of, evaluate
+from data.panel import Column, Panel, VintageUsed
+from data.panel_pick import pick_columns
+from data.panel_recipe import PanelRecipe, panel_names, panel_recipe
+from data.panel_store import panel_path, read_panel, write_panel
+from data.recipes import dataset_recipe
+from data.regions.convert import broadcast, conversions, convert, sentence, wide
+from data.regions.territory import Unit, parent_links, territory_sha256, unit_links, units_of
+from data.warehouse import Warehouse
+
+__all__ = ["build_panel", "datasets_of", "panel_names"]
+
+BUILD = "1"  # raise it when the same inputs would give another table
+
+
+def datasets_of(name: str) -> tuple[str, ...]:
+    """Ids of the datasets that panel `name` is built from. Raises BadInput for another name."""
+    return panel_recipe(name).datasets
+
+
+def build_panel(
+    name: str, home: Path, as_of: date | None, say: Callable[[str], None]
+) -> Panel:
+    """The panel called `name` from the warehouse in `home`, as known on `as_of` (None: today).
+
+    The same inputs give the same file, which is then only read. Raises BadInput where a recipe or
+    a dataset it needs is missing, ContractBroken where the data do not fit it.
+    """
+    recipe = panel_recipe(name)
+    with Warehouse(home) as warehouse:
+        vintages = _vintages(recipe, warehouse, as_of)
+        path = panel_path(home, name, _inputs(recipe, vintages))
+        if path.exists():
+            return read_panel(path)
+        say(f"building panel {name} from {len(vintages)} datasets ...")
+        # one thread: sums are then taken in one order, and equal inputs give equal bytes
+        with duckdb.connect(config={"threads": 1}) as connection:
+            pick_columns(connection, recipe, warehouse, as_of)
+            frame, changed = _table(connection, recipe)
+    for note in changed:
+        say(f"  {note}")
+    panel = Panel(
+        name=name,
+        frame=_derive(frame, recipe),
+        unit=recipe.unit,
+        time=recipe.time,
+        parent=recipe.parent,
+        columns=_columns(recipe),
+        sha256="",
+        title=recipe.title,
+        vintages=vintages,
+        simulated=recipe.simulated,
+        notes=(*recipe.notes, *changed),
+    )
+    return write_panel(panel, path)
+
+
+def _vintages(
+    recipe: PanelRecipe, warehouse: Warehouse, as_of: date | None
+) -> tuple[VintageUsed, ...]:
+    days = dict.fromkeys((pick.dataset, pick.as_of or as_of) for pick in recipe.picks)
+    if recipe.territory.weights:
+        days[recipe.territory.weights, as_of] = None
+    return tuple(_vintage(warehouse, dataset, day) for dataset, day in days)
+
+
+def _vintage(warehouse: Warehouse, dataset: str, as_of: date | None) -> VintageUsed:
+    about, vintage = dataset_recipe(dataset), warehouse.vintage(dataset, as_of)
+    return VintageUsed(
+        dataset=dataset,
+        published=vintage.published.isoformat(),
+        sha256=vintage.sha256,
+        title=about.title,
+        publisher=about.publisher,
+        licence=about.licence,
+    )
+
+
+def _inputs(recipe: PanelRecipe, vintages: Iterable[VintageUsed]) -> str:
+    """The hash of everything the table depends on."""
+    parts = [BUILD, recipe.id, recipe.sha256, territory_sha256(recipe.territory)]
+    parts += [f"{v.dataset} {v.published} {v.sha256}" for v in vintages]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """All picked columns on the full grid of units by periods, and what was converted."""
+    codes = _codes(connection, "picked")
+    units = units_of(recipe.territory, codes, f"panel {recipe.id}")
+    convert(connection, unit_links(recipe.territory, units, codes), recipe.territory.coverage)
+    broadcast(connection, parent_links(recipe.territory, units, _codes(connection, "picked_parents")))
+    grid = pd.MultiIndex.from_product(
+        [sorted(units), range(recipe.first, recipe.last + 1)], names=[recipe.unit, recipe.time]
+    )
+    columns: dict[str, pd.Series] = {}
+    values = wide(connection, "value").reindex(grid)
+    flags = wide(connection, "flags").reindex(grid)
+    for pick in recipe.picks:
+        columns[pick.name] = _known(values, pick.name).astype("float64")
+        if pick.flag:
+            columns[f"{pick.name}_flag"] = _known(flags, pick.name).astype("str")
+    frame = pd.concat([_index(grid, recipe, units), pd.DataFrame(columns).reset_index(drop=True)], axis=1)
+    return frame, tuple(map(sentence, conversions(connection)))
+
+
+def _codes(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    return [row[0] for row in connection.table(table).project("geo").distinct().fetchall()]
+
+
+def _known(table: pd.DataFrame, name: str) -> pd.Series:
+    """A column of the wide table; one of which no unit has any cell is all missing."""
+    return table[name] if name in table else pd.Series(index=table.index, dtype="object")
+
+
+def _index(grid: pd.MultiIndex, recipe: PanelRecipe, units: Mapping[str, Unit]) -> pd.DataFrame:
+    """The index columns and the attributes of the units, row by row of the grid."""
+    index = grid.to_frame(index=False)
+    described = index[recipe.unit].map(units)
+    if recipe.parent is not None:
+        index[recipe.parent] = described.map(lambda unit: unit.parent).astype("str")
+    for name in recipe.territory.attributes:
+        index[name] = described.map(lambda unit, name=name: unit.attributes[name]).astype("str")
+    return index
+
+
+def _derive(frame: pd.DataFrame, recipe: PanelRecipe) -> pd.DataFrame:
+    for column in recipe.derived:
+        where = f"panel {recipe.id}, column {column.name}"
+        values = evaluate(column.expression, frame, recipe.unit, recipe.time, where)
+        frame = frame.assign(**{column.name: values.astype("float64")})
+    return frame
+
+
+def _columns(recipe: PanelRecipe) -> dict[str, Column]:
+    """What each column measures; a derived one draws on the datasets of all it names."""
+    columns = {p.name: Column(p.name, p.label, p.unit, p.level, (p.dataset,)) for p in recipe.picks}
+    for d in recipe.derived:
+        named = [columns[c].sources for c in columns_of(d.expression) if c in columns]
+        sources = tuple(dict.fromkeys(source for each in named for source in each))
+        columns[d.name] = Column(d.name, d.label, d.unit, d.level, sources)
+    return columns

@@ -1,0 +1,142 @@
+"""Brings selected observations from publishers' region codes to the units of a panel, in SQL.
+
+Table `picked` (col, kind, geo, period, value, flags) goes in; `converted` (col, unit, period,
+value, flags, route, version) comes out: one row per cell that any source code speaks of. Counts
+and money are added up over parts and split by weights; a rate is never converted, only carried
+over for a region that is the same or renamed. A cell whose parts are not all known is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+
+from data.errors import ContractBroken
+from data.regions.crosswalk import RANKS, Link
+
+_CONVERT = """
+CREATE TABLE converted AS
+WITH parts AS (
+    SELECT p.col, l.unit, p.period, l.grp, l.route, l.rank, l.distance, l.version,
+           p.value, p.flags, p.geo, l.weight, l.cover
+    FROM picked p JOIN links l ON p.geo = l.source
+    WHERE l.rank <= 2 OR p.kind <> 'rate'
+), candidates AS (
+    SELECT col, unit, period, route, rank, distance, version, grp,
+           CASE WHEN count(value) = count(*) AND sum(cover) >= CASE rank WHEN 4 THEN $coverage
+                                                               ELSE 0.999999 END
+                THEN CASE WHEN count(*) = 1 AND any_value(weight) = 1 THEN any_value(value)
+                          ELSE sum(value * weight ORDER BY geo) END END AS value,
+           array_to_string(list_sort(list_distinct(flatten(list(string_split(flags, ''))))), '')
+               AS flags
+    FROM parts
+    GROUP BY col, unit, period, route, rank, distance, version, grp
+)
+SELECT col, unit, period, value, flags, route, version
+FROM candidates
+QUALIFY row_number() OVER (
+    PARTITION BY col, unit, period ORDER BY value IS NULL, rank, distance, grp
+) = 1
+"""
+
+_DOUBLES = """
+SELECT p.col, l.unit, p.period, list_sort(list(p.geo))
+FROM picked p JOIN links l ON p.geo = l.source
+WHERE l.rank <= 2 OR p.kind <> 'rate'
+GROUP BY p.col, l.unit, p.period, l.grp
+HAVING sum(l.cover) > 1.000001
+LIMIT 1
+"""
+
+_LINK_COLUMNS = [
+    *("source", "unit", "route", "rank", "version"),
+    *("distance", "grp", "weight", "cover"),
+]
+
+_BROADCAST = """
+INSERT INTO converted
+SELECT p.col, l.unit, p.period, p.value, p.flags, 'parent', ''
+FROM picked_parents p JOIN parent_links l ON p.geo = l.source
+"""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What became of one dataset's cells on one route: `units` are the panel's."""
+
+    dataset: str
+    route: str
+    version: str
+    cells: int
+    units: tuple[str, ...]
+
+
+def convert(
+    connection: duckdb.DuckDBPyConnection, links: Sequence[Link], coverage: float
+) -> None:
+    """Creates `converted` from `picked`. `coverage` is the least share weights must reach.
+
+    Raises ContractBroken where two codes of one column denote the same region.
+    """
+    table = pd.DataFrame([_row(link) for link in links], columns=_LINK_COLUMNS)
+    connection.register("links", table)
+    _refuse_doubles(connection)
+    connection.execute(_CONVERT, {"coverage": coverage})
+
+
+def _refuse_doubles(connection: duckdb.DuckDBPyConnection) -> None:
+    """Two spellings of one region in one column would be added up in silence."""
+    double = connection.execute(_DOUBLES).fetchone()
+    if double is not None:
+        raise ContractBroken(
+            f"column {double[0]}",
+            f"codes {' and '.join(double[3])} both stand for {double[1]} in {double[2]}",
+            "leave one of them out in the recipe's `where`",
+        )
+
+
+def _row(link: Link) -> tuple[object, ...]:
+    return (
+        *(link.source, link.unit, link.route, RANKS[link.route], link.version),
+        *(link.distance, link.group, link.weight, link.cover),
+    )
+
+
+def broadcast(connection: duckdb.DuckDBPyConnection, links: Sequence[tuple[str, str]]) -> None:
+    """Adds the figures of `picked_parents` to `converted`: links are (parent's code, unit)."""
+    table = pd.DataFrame(links, columns=["source", "unit"], dtype="str")
+    connection.register("parent_links", table)
+    connection.execute(_BROADCAST)
+
+
+def conversions(connection: duckdb.DuckDBPyConnection) -> tuple[Conversion, ...]:
+    """What was converted how, by dataset: known cells only, the plain route left out."""
+    rows = connection.execute(
+        """
+        SELECT o.dataset, c.route, c.version, count(*) AS cells, list_sort(list(DISTINCT c.unit))
+        FROM converted c JOIN columns_of o ON o.col = c.col
+        WHERE c.value IS NOT NULL AND c.route NOT IN ('same', 'parent')
+        GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return tuple(Conversion(d, route, v, cells, tuple(units)) for d, route, v, cells, units in rows)
+
+
+def sentence(conversion: Conversion) -> str:
+    """A conversion in words, for the panel's notes."""
+    how = {
+        "recoded": f"renamed since version {conversion.version}",
+        "merged": f"added up from parts in version {conversion.version}",
+        "weighted": f"split by weights from version {conversion.version}",
+    }[conversion.route]
+    some = ", ".join(conversion.units[:8]) + (", ..." if len(conversion.units) > 8 else "")
+    return f"{conversion.dataset}: {conversion.cells:,} cells {how} ({some})"
+
+
+def wide(connection: duckdb.DuckDBPyConnection, what: str) -> pd.DataFrame:
+    """`converted` by unit and period, one column per panel column; `what` is value or flags."""
+    long = connection.table("converted").project(f"col, unit, period, {what}").df()
+    return long.pivot(index=["unit", "period"], columns="col", values=what)

@@ -1,0 +1,176 @@
+"""Region systems: which regions there are in each version, how they are called, what changed.
+
+A system is `data/regions/<id>.toml` with tables of plain facts beside it: the units' codes with
+the versions in which they are valid, their parents' codes, and the changes between versions.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from data.errors import BadInput
+from data.suggestions import near
+
+SYSTEMS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Region:
+    """One code of a system; valid from version `since` to `until`, both included."""
+
+    code: str
+    since: str
+    until: str
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """In `version`, region `new` took over territory of region `old`.
+
+    `whole` says that it did so along whole regions: the other changes move a boundary, and only
+    conversion weights can tell by how much.
+    """
+
+    version: str
+    old: str
+    new: str
+    whole: bool
+
+
+@dataclass(frozen=True)
+class RegionSystem:
+    """`versions` in order. `aliases` and `parent_aliases` map other spellings to codes."""
+
+    id: str
+    title: str
+    source: str
+    versions: tuple[str, ...]
+    regions: tuple[Region, ...]
+    changes: tuple[Change, ...]
+    aliases: Mapping[str, str]
+    parents: Mapping[str, str]  # code -> name
+    parent_aliases: Mapping[str, str]
+    prefixes: Mapping[str, str]
+    parent_prefix: int | None
+    sha256: str
+
+    def codes(self, version: str) -> tuple[str, ...]:
+        """Codes valid in `version`, sorted. Raises BadInput for a version it does not have."""
+        place = self.position(version)
+        return tuple(
+            sorted(
+                region.code
+                for region in self.regions
+                if self.versions.index(region.since) <= place <= self.versions.index(region.until)
+            )
+        )
+
+    def position(self, version: str) -> int:
+        """The place of `version` among the versions. Raises BadInput for one it does not have."""
+        if version not in self.versions:
+            raise BadInput(
+                f"region system {self.id!r}",
+                f"has no version {version!r}",
+                near(version, self.versions),
+            )
+        return self.versions.index(version)
+
+    def parent_of(self, code: str) -> str:
+        """The code of the level above; the attribute `parent` where codes do not show it."""
+        if self.parent_prefix is not None:
+            return code[: self.parent_prefix]
+        return self.attribute(code, "parent")
+
+    def attribute(self, code: str, name: str) -> str:
+        """An attribute of the newest region of this code. Raises BadInput for an unknown name."""
+        for region in reversed(self.regions):
+            if region.code == code:
+                if name not in region.attributes:
+                    raise BadInput(
+                        f"region system {self.id!r}",
+                        f"has no attribute {name!r}",
+                        near(name, region.attributes),
+                    )
+                return region.attributes[name]
+        raise BadInput(f"region system {self.id!r}", f"has no region {code!r}", "check the code")
+
+
+@cache
+def region_system(id: str) -> RegionSystem:
+    """The system called `id`. Raises BadInput where there is none."""
+    path = SYSTEMS / f"{id}.toml"
+    known = [p.stem for p in SYSTEMS.glob("*.toml")]
+    if id not in known:
+        raise BadInput(f"region system {id!r}", "there is no file of this name", near(id, known))
+    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    tables = [path.with_name(name) for name in raw["tables"].values()]
+    regions = _regions(path, raw)
+    parents = _rows(path, raw, "parents")
+    return RegionSystem(
+        id=id,
+        title=raw["title"],
+        source=raw["source"],
+        versions=tuple(raw["versions"]),
+        regions=regions,
+        changes=_changes(path, raw),
+        aliases=_aliases(regions, raw.get("aliases", [])),
+        parents={row["code"]: row["name"] for row in parents},
+        parent_aliases={
+            row[name]: row["code"]
+            for row in parents
+            for name in raw.get("parent_aliases", [])
+            if row[name]
+        },
+        prefixes=raw.get("prefixes", {}),
+        parent_prefix=raw.get("parent_prefix"),
+        sha256=_digest([path, *tables]),
+    )
+
+
+def _regions(path: Path, raw: Mapping[str, Any]) -> tuple[Region, ...]:
+    first, last = raw["versions"][0], raw["versions"][-1]
+    prefixes = raw.get("prefix_attributes", {})
+    regions = []
+    for row in _rows(path, raw, "codes"):
+        code = row.pop("code")
+        since, until = row.pop("since", "") or first, row.pop("until", "") or last
+        shown = {name: code[:length] for name, length in prefixes.items()}
+        regions.append(Region(code, since, until, {**row, **shown}))
+    return tuple(regions)
+
+
+def _changes(path: Path, raw: Mapping[str, Any]) -> tuple[Change, ...]:
+    rows = _rows(path, raw, "changes")
+    return tuple(Change(r["version"], r["old"], r["new"], r["change"] == "whole") for r in rows)
+
+
+def _aliases(regions: Iterable[Region], names: Iterable[str]) -> dict[str, str]:
+    return {
+        region.attributes[name]: region.code
+        for region in regions
+        for name in names
+        if region.attributes[name]
+    }
+
+
+def _rows(path: Path, raw: Mapping[str, Any], table: str) -> list[dict[str, str]]:
+    name = raw["tables"].get(table)
+    if name is None:
+        return []
+    with path.with_name(name).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
