@@ -1,0 +1,170 @@
+"""Joint inference for a specification curve: could no effect at all have drawn this curve?
+
+Simonsohn, Simmons and Nelson (2020) compare statistics of the whole curve with the same
+statistics of curves resampled under the null. Here the resampling is by clusters, with one set of
+draws for all specifications, so that their dependence is kept. Adjusted p-values by specification
+(Romano and Wolf 2005, step-down) come from the same draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from models.design import Floats
+from models.engine.resampling import Resampler, sign_draws
+from models.engine.results import JointStatistic, JointTest
+from models.engine.subsets import Indices
+
+HEADLINE = "mean absolute t"
+RANKS = 400  # of the sorted curve at which the null band is kept
+NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
+TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
+
+
+@dataclass(frozen=True)
+class ObservedCurve:
+    """S estimated specifications: t-statistics, estimates in standard deviations, units, all (S,).
+
+    units turns a slope into standard deviations of the outcome per one of the treatment, which
+    makes specifications of different outcomes comparable; critical is each t's 5 % threshold.
+    """
+
+    t: Floats
+    standardised: Floats
+    units: Floats
+    critical: Floats
+
+    def statistics(self) -> dict[str, float]:
+        """The curve's own statistics by name."""
+        columns = self.t[:, None], self.standardised[:, None]
+        found = curve_statistics(*columns, self.critical)
+        return {name: float(value[0]) for name, value in found.items()}
+
+
+@dataclass(frozen=True)
+class NullCurves:
+    """D resampled curves: statistics (D,) by name, sorted t at `ranks` (R, D), exceeding (S,).
+
+    exceeding counts, for each specification, the draws in which the largest absolute t of it and
+    all those less significant reaches its own.
+    """
+
+    statistics: Mapping[str, Floats]
+    ranks: Indices
+    sorted_t: Floats
+    exceeding: Indices
+
+    @property
+    def draws(self) -> int:
+        """Number of resampled curves."""
+        return self.sorted_t.shape[1]
+
+
+def curve_statistics(t: Floats, estimates: Floats, critical: Floats) -> dict[str, Floats]:
+    """Statistics (D,) of D curves, by name; t and standardised estimates (S, D), critical (S,)."""
+    threshold = critical[:, None]
+    shares = [(t > threshold).mean(axis=0), (t < -threshold).mean(axis=0)]
+    absolute = np.abs(t)
+    return {
+        HEADLINE: absolute.mean(axis=0),
+        "median t": np.abs(np.median(t, axis=0)),
+        "median estimate": np.abs(np.median(estimates, axis=0)),
+        "share significant in one direction": np.maximum(*shares),
+        "largest absolute t": absolute.max(axis=0),
+    }
+
+
+def null_curves(
+    resamplers: Sequence[Resampler],
+    observed: ObservedCurve,
+    signs: Floats,
+    say: Callable[[str], None],
+) -> NullCurves:
+    """Resample all specifications with the draws `signs` (clusters, D), in parts of bounded size.
+
+    The order of `observed` is that of the resamplers' cells.
+    """
+    n_specs, draws = len(observed.t), signs.shape[1]
+    step = max(1, NUMBERS // n_specs)
+    ranks = np.unique(np.linspace(0, n_specs - 1, RANKS).astype(np.int64))
+    statistics, curves = [], []
+    exceeding = np.zeros(n_specs, dtype=np.int64)
+    for start in range(0, draws, step):
+        part = signs[:, start : start + step]
+        say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
+        drawn = [resampler.statistics(part) for resampler in resamplers]
+        t = np.concatenate([t for _, t in drawn])
+        estimates = np.concatenate([slopes for slopes, _ in drawn]) * observed.units[:, None]
+        statistics.append(curve_statistics(t, estimates, observed.critical))
+        curves.append(np.sort(t, axis=0)[ranks])
+        exceeding += _exceeding(np.abs(t), np.abs(observed.t))
+    joined = {name: np.concatenate([s[name] for s in statistics]) for name in statistics[0]}
+    return NullCurves(joined, ranks, np.concatenate(curves, axis=1), exceeding)
+
+
+def joint_test(
+    resamplers: Sequence[Resampler],
+    observed: ObservedCurve,
+    clusters: tuple[str, int],
+    draws: int,
+    seed: int,
+    say: Callable[[str], None],
+) -> tuple[JointTest, Floats]:
+    """The joint test, and the Romano-Wolf adjusted p-value of each specification (S,).
+
+    clusters is the name of the column resampled by and the number of its groups in all samples
+    together. A p-value is (1 + draws at least as extreme) / (1 + draws), or the plain share where
+    all 2^G sign vectors, the data's own among them, are taken.
+    """
+    signs, every = sign_draws(clusters[1], draws, seed)
+    spare = 0 if every else 1
+    null = null_curves(resamplers, observed, signs, say)
+    found = {
+        name: JointStatistic(name, value, _p_value(null.statistics[name], value, spare))
+        for name, value in observed.statistics().items()
+    }
+    headline = found[HEADLINE]
+    joint = JointTest(
+        test=HEADLINE,
+        statistic=headline.statistic,
+        p_value=headline.p_value,
+        draws=null.draws,
+        seed=seed,
+        cluster=clusters[0],
+        n_clusters=clusters[1],
+        tests=tuple(found.values()),
+        band=_band(null),
+    )
+    return joint, _step_down(null, np.abs(observed.t), spare)
+
+
+def _p_value(null: Floats, value: float, spare: int) -> float:
+    return (int((null >= value * TIE).sum()) + spare) / (len(null) + spare)
+
+
+def _exceeding(null: Floats, observed: Floats) -> Indices:
+    """Draws (S,) whose maximum over a specification and the less significant ones reaches it."""
+    order = np.argsort(observed, kind="stable")
+    largest = np.maximum.accumulate(null[order], axis=0)
+    counts = np.empty(len(observed), dtype=np.int64)
+    counts[order] = (largest >= observed[order, None] * TIE).sum(axis=1)
+    return counts
+
+
+def _step_down(null: NullCurves, observed: Floats, spare: int) -> Floats:
+    """Adjusted p-values (S,), never smaller than that of a more significant specification."""
+    order = np.argsort(-observed, kind="stable")
+    adjusted = np.empty(len(observed))
+    p_values = (null.exceeding + spare) / (null.draws + spare)
+    adjusted[order] = np.maximum.accumulate(p_values[order])
+    return adjusted
+
+
+def _band(null: NullCurves) -> pd.DataFrame:
+    """The middle 95 % and the median of the sorted t-statistics under the null, by rank."""
+    low, median, high = np.quantile(null.sorted_t, [0.025, 0.5, 0.975], axis=1)
+    return pd.DataFrame({"rank": null.ranks + 1, "low": low, "median": median, "high": high})
