@@ -37,7 +37,7 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
-def _shared_options() -> argparse.ArgumentParser:
+def _shared_options() -> _Parser:
     shared = _Parser(add_help=False)
     shared.add_argument("--home", type=Path, metavar="DIR", help="state (default var/, REGSI_HOME)")
     shared.add_argument(

@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from data.panel import Panel
-from data.panel_store import save
+from data.panel_store import write_panel
 from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import Study
@@ -36,6 +36,7 @@ def publish_run(estimated: Estimated, session: Session) -> Run:
     identity = run_id(study, panel)
     folder = new_folder(session.home, identity)
     shutil.copyfile(study.path, folder / "study.toml")
+    write_panel(panel, folder / "panel.parquet")
     models = as_json(estimated.results.models)
     (folder / "results.json").write_text(json.dumps(models, indent=1), "utf-8")
     if curve is not None:
@@ -51,11 +52,7 @@ def publish_run(estimated: Estimated, session: Session) -> Run:
 def _inputs(study: Study, panel: Panel, session: Session) -> dict[str, Any]:
     return {
         "study": {"id": study.id, "title": study.title, "sha256": study.sha256},
-        "panel": {
-            "name": panel.name,
-            "sha256": panel.sha256,
-            "file": save(panel, session.home).name,
-        },
+        "panel": {"name": panel.name, "sha256": panel.sha256},
         "vintages": [as_json(vintage) for vintage in panel.vintages],
         "as_of": session.as_of.isoformat() if session.as_of else None,
         "simulated": panel.simulated,

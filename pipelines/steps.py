@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
 from data.own_panel import read_own_panel
 from data.panel import Panel
 from data.panel_build import build_panel, datasets_of
+from data.vintages import Vintage
 from data.warehouse import Warehouse
 from models.engine.multiverse import run_curve
 from models.engine.results import Curve
@@ -34,11 +36,16 @@ def load_data(datasets: Sequence[str], session: Session) -> tuple[Loaded, ...]:
     return ingest(datasets, session.home, session.from_dir, None, session.say)
 
 
-def load_missing(study: Study, session: Session) -> tuple[Loaded, ...]:
-    """Loads only the datasets of which the warehouse holds no vintage yet."""
-    wanted = datasets_for([study])
-    held = {vintage.dataset for vintage in Warehouse(session.home).vintages()}
+def load_missing(wanted: Sequence[str], session: Session) -> tuple[Loaded, ...]:
+    """Loads those of the `wanted` datasets of which the warehouse holds no vintage yet."""
+    held = {vintage.dataset for vintage in vintages(session.home)}
     return load_data([d for d in wanted if d not in held], session)
+
+
+def vintages(home: Path) -> list[Vintage]:
+    """All editions that the warehouse in `home` holds."""
+    with Warehouse(home) as warehouse:
+        return warehouse.vintages()
 
 
 def study_panel(study: Study, session: Session) -> Panel:

@@ -19,7 +19,7 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         raise BadInput(
             str(study.path), "the study declares no [multiverse]", "add one to draw its curve"
         )
-    steps.load_missing(study, session)
+    steps.load_missing(steps.datasets_for([study]), session)
     curve = steps.specification_curve(study, steps.study_panel(study, session), session)
     if args.json:
         return as_document(curve), ""

@@ -10,7 +10,7 @@ from data.errors import RegsiError
 from data.panel import Panel
 from data.panel_build import build_panel
 from data.panel_diff import PanelChange, compare, stages
-from data.panel_store import load
+from data.panel_store import read_panel
 from models.fitting import fit_study
 from models.results import Term, as_json
 from models.study import Study
@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Fits the study's first model on both editions of its panel and on each step between."""
     study = read_study(args.study)
     first, last = sorted(args.between)
-    steps.load_missing(study, session)
+    steps.load_missing(steps.datasets_for([study]), session)
     old, new = _panel(study, session, first), _panel(study, session, last)
     change = compare(old, new)
     moves = _code_moves(study, session, first, old)
@@ -67,7 +67,7 @@ def _code_moves(study: Study, session: Session, day: date, old: Panel) -> list[d
     run = _run_known_by(study, session, day)
     if run is None:
         return []
-    stored = load(session.home / "panels" / run.manifest["panel"]["file"])
+    stored = read_panel(run.folder / "panel.parquet")
     published = run.headline()
     try:
         on_stored = _headline(study, stored).estimate

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from data.recipes import dataset_ids, dataset_recipe
-from data.warehouse import Warehouse
+from pipelines import steps
 from pipelines.runs import PROJECT, finished_runs, runs_folder, sha256_of
 from pipelines.session import Session
 
@@ -67,10 +67,10 @@ def _disk(session: Session) -> Iterator[Finding]:
 
 
 def _warehouse(session: Session) -> Iterator[Finding]:
-    store = Warehouse(session.home)
-    vintages = store.vintages()
+    vintages = steps.vintages(session.home)
     yield _finding("warehouse", f"{len(vintages)} vintages in {session.home}")
-    broken = [v for v in vintages if not v.raw.exists() or sha256_of(v.raw) != v.sha256]
+    raw = {v: session.home / v.raw for v in vintages}
+    broken = [v for v, file in raw.items() if not file.exists() or sha256_of(file) != v.sha256]
     todo = "ingest them again: " + ", ".join(sorted({v.dataset for v in broken})) if broken else ""
     yield _finding("raw files", f"{len(vintages) - len(broken)} of {len(vintages)} intact", todo)
 
@@ -82,8 +82,8 @@ def _runs(session: Session) -> Iterator[Finding]:
 
 
 def _sources() -> Iterator[Finding]:
-    hosts = {urlsplit(dataset_recipe(dataset).url).hostname for dataset in dataset_ids()}
-    named = sorted(host for host in hosts if host)
+    urls = [dataset_recipe(dataset).url or "" for dataset in dataset_ids()]
+    named = sorted({host for url in urls if (host := urlsplit(url).hostname)})
     with ThreadPoolExecutor(len(named) or 1) as pool:
         for host, fault in zip(named, pool.map(_fault, named), strict=True):
             todo = "check the connection, or read files with --from DIR" if fault else ""

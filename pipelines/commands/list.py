@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from data.panel_build import panel_names, panel_title
+from data.panel_recipe import panel_names, panel_recipe
 from data.recipes import dataset_ids, dataset_recipe
-from data.warehouse import Warehouse
 from models.study_file import read_study, study_ids
+from pipelines import steps
 from pipelines.runs import finished_runs
 from pipelines.session import Session
 
@@ -31,7 +31,7 @@ def _studies(_session: Session) -> list[Row]:
 
 
 def _panels(_session: Session) -> list[Row]:
-    return [{"panel": name, "title": panel_title(name)} for name in panel_names()]
+    return [{"panel": name, "title": panel_recipe(name).title} for name in panel_names()]
 
 
 def _sources(_session: Session) -> list[Row]:
@@ -43,12 +43,12 @@ def _vintages(session: Session) -> list[Row]:
     return [
         {
             "dataset": v.dataset,
-            "vintage": v.number,
+            "vintage": v.vintage,
             "published": str(v.published),
             "rows": v.rows,
             "sha256": v.sha256[:12],
         }
-        for v in Warehouse(session.home).vintages()
+        for v in steps.vintages(session.home)
     ]
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from data.ingest import ingest
 from data.panel_build import build_panel, datasets_of
 from data.panel_store import export
-from data.warehouse import Warehouse
 from models.results import as_json
+from pipelines import steps
 from pipelines.session import Session
 
 
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Loads what the panel lacks, builds it and says what it holds."""
-    held = {vintage.dataset for vintage in Warehouse(session.home).vintages()}
-    missing = [dataset for dataset in datasets_of(args.name) if dataset not in held]
-    ingest(missing, session.home, session.from_dir, None, session.say)
+    steps.load_missing(datasets_of(args.name), session)
     panel = build_panel(args.name, session.home, session.as_of, session.say)
     if args.out is not None:
         export(panel, args.out)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from data.errors import VerificationFailed
-from data.panel_store import load
+from data.panel_store import read_panel
 from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import PanelReference
@@ -58,8 +58,8 @@ def _changed_files(checked: Run) -> list[str]:
 
 def _recompute(checked: Run, session: Session) -> tuple[int, list[str]]:
     study = read_study(checked.folder / "study.toml")
-    file = session.home / "panels" / checked.manifest["panel"]["file"]
-    panel = load(file)
+    file = checked.folder / "panel.parquet"
+    panel = read_panel(file)
     study = replace(study, panel=PanelReference(file=file, unit=panel.unit, time=panel.time))
     published = {"models": json.loads((checked.folder / "results.json").read_text("utf-8"))}
     again: dict[str, Any] = {"models": as_json(steps.fit(study, panel, session).models)}
