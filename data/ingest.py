@@ -61,7 +61,7 @@ def ingest(
             with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
                 files = (
                     found(recipe, from_dir, published)
-                    if from_dir
+                    if from_dir and not recipe.simulated
                     else (fetched(recipe, home, Path(scratch), published),)
                 )
                 done += [load(home, recipe, file, from_dir is None, say) for file in files]

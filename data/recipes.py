@@ -117,6 +117,8 @@ class DatasetRecipe:
     dimensions: tuple[str, ...]
     files: tuple[FileLayout, ...]
     url: str | None = None
+    fetched_as: str | None = None  # the name of what `url` sends, by default a layout's first
+    page_rows: int | None = None  # of a csv sent in pages, from row {offset} of `url`
     units: Mapping[str, str] = field(default_factory=dict)
     wanted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -9,27 +9,32 @@ import gzip
 import hashlib
 import json
 import socket
-import struct
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from data.answers import Fault, Ticket, judge
-from data.client import Client, Known, Limits
+from data.client import Client, Known
 from data.errors import BadInput, SourceOutOfReach
 from data.pace import Clock, Pace
+from tests.scripted_publisher import (
+    DATASET,
+    PACKED,
+    SHORT,
+    TABLE,
+    Hours,
+    Publisher,
+    Reply,
+    make_client,
+    scripted_publisher,
+)
 
-TABLE = b"unit,geo\\time\t2001 \t2000 \nTHS,XA11\t2.5 b\t: u\n" * 40
-PACKED = gzip.compress(TABLE, mtime=0)
 EDITION = {"ETag": '"edition-1"', "Last-Modified": "Fri, 02 Jan 2026 12:00:00 GMT"}
-DATASET = "/eurostat/api/dissemination/sdmx/2.1/data/made_up?format=TSV&compressed=true"
 TICKET = "0f0f0f0f-1111-2222-3333-444444444444"
 STATUS = f"/eurostat/api/dissemination/1.0/async/status/{TICKET}"
 DATA = f"/eurostat/api/dissemination/1.0/async/data/{TICKET}"
@@ -50,92 +55,10 @@ def soap_fault(code: int, text: str) -> bytes:
     ).encode()
 
 
-@dataclass
-class Reply:
-    """One answer of the server; `cut` sends so many bytes of the body and drops the line,
-    `unframed` leaves the body's length unsaid."""
-
-    status: int = 200
-    body: bytes = PACKED
-    headers: dict[str, str] = field(default_factory=dict)
-    cut: int | None = None
-    silence: float = 0.0
-    reset: bool = False
-    unframed: bool = False
-
-
-@dataclass
-class Publisher:
-    """Answers each path with the next of its replies, the last one for ever."""
-
-    address: str
-    script: dict[str, list[Reply]] = field(default_factory=dict)
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
-
-    def url(self, path: str = DATASET) -> str:
-        return f"http://{self.address}{path}"
-
-    def will(self, *replies: Reply, path: str = DATASET) -> None:
-        self.script[path] = list(replies)
-
-    def headers_asked(self, name: str) -> list[str | None]:
-        return [headers.get(name) for _, headers in self.asked]
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    publisher: Publisher
-
-    def answer(self) -> None:
-        publisher = self.publisher
-        publisher.asked.append((self.path, dict(self.headers.items())))
-        replies = publisher.script.get(self.path, [Reply(404)])
-        reply = replies.pop(0) if len(replies) > 1 else replies[0]
-        self.close_connection = True
-        if reply.reset:
-            self.connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-            )
-            self.connection.close()
-            return
-        time.sleep(reply.silence)
-        self.send_response(reply.status)
-        for name, value in reply.headers.items():
-            self.send_header(name, value)
-        if not reply.unframed:
-            self.send_header("Content-Length", str(len(reply.body)))
-        self.end_headers()
-        self.wfile.write(reply.body[: reply.cut])
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
-
-
-@dataclass
-class Hours:
-    """A clock that jumps over pauses and remembers them."""
-
-    pauses: list[float] = field(default_factory=list)
-
-    def now(self) -> float:
-        return time.time() + sum(self.pauses)
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
-
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
-    publisher = Publisher("")
-    handler = type("Bound", (Handler,), {"publisher": publisher, "do_GET": Handler.answer})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        publisher.address = f"127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with scripted_publisher() as publisher:
         yield publisher
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -146,13 +69,6 @@ def hours() -> Hours:
 @pytest.fixture
 def client(tmp_path: Path, hours: Hours) -> Client:
     return make_client(tmp_path, hours)
-
-
-def make_client(home: Path, hours: Hours, **limits: float) -> Client:
-    clock = Clock(now=hours.now, sleep=hours.sleep, draw=lambda: 0.5)
-    short = Limits(**{"silence": 0.25, "connect": 1.0, **limits})  # type: ignore[arg-type]
-    pace = Pace(home / "pace.json", interval=0.0, clock=clock)
-    return Client(("127.0.0.1",), pace, short, plain_loopback=True)
 
 
 def test_a_file_arrives_whole_with_its_provenance(
@@ -289,7 +205,7 @@ def test_what_lasts_is_one_clear_message(
     fault: str, publisher: Publisher, hours: Hours, tmp_path: Path
 ) -> None:
     reply, kind, words, attempts = LASTING[fault]
-    client = make_client(tmp_path, hours, unpacked=1_000_000, size=500_000)
+    client = make_client(tmp_path, hours, replace(SHORT, unpacked=1_000_000, size=500_000))
     publisher.will(reply)
     held = tmp_path / "made_up.tsv.gz"
     held.write_bytes(b"the edition before")
@@ -305,7 +221,7 @@ def test_a_zip_bomb_is_not_kept(publisher: Publisher, hours: Hours, tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("sheet.xml", bytes(3_000_000))
     publisher.will(Reply(body=(tmp_path / "bomb.zip").read_bytes()))
-    client = make_client(tmp_path, hours, unpacked=1_000_000)
+    client = make_client(tmp_path, hours, replace(SHORT, unpacked=1_000_000))
     with pytest.raises(SourceOutOfReach, match="unpacks to more than"):
         client.fetch(publisher.url(), tmp_path / "table.xlsx")
     assert not (tmp_path / "table.xlsx").exists()
@@ -413,8 +329,9 @@ def test_a_download_is_continued_by_the_next_run(
     publisher: Publisher, hours: Hours, tmp_path: Path
 ) -> None:
     publisher.will(Reply(headers=EDITION, cut=HALF))
+    once = make_client(tmp_path, hours, replace(SHORT, attempts=1))
     with pytest.raises(SourceOutOfReach, match="the connection failed"):
-        make_client(tmp_path, hours, attempts=1).fetch(publisher.url(), tmp_path / "x.tsv.gz")
+        once.fetch(publisher.url(), tmp_path / "x.tsv.gz")
     publisher.will(Reply(206, PACKED[HALF:], REST))
     got = make_client(tmp_path, hours).fetch(publisher.url(), tmp_path / "x.tsv.gz")
     assert got.sha256 == hashlib.sha256(PACKED).hexdigest()
