@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from data.errors import BadInput
+from models.absorb import is_nested
 from models.design import Design
 from models.estimators.linear import fit_screened, fit_statistics, report
-from models.results import ModelResult
+from models.least_squares import LinearFit
+from models.nickell import nickell_bound
+from models.results import ModelResult, Test
 from models.study import ModelSpec
 
 OPTIONS: frozenset[str] = frozenset()
@@ -14,10 +19,20 @@ OPTIONS: frozenset[str] = frozenset()
 def fit(design: Design, spec: ModelSpec) -> ModelResult:
     """Least squares with any number of effects absorbed exactly.
 
-    r2_within compares with the outcome's variation after the effects. Raises BadInput without
-    effects, or for a treatment that they absorb.
+    r2_within compares with the outcome's variation after the effects. A regressor that is the
+    outcome a period earlier gets its Nickell bias beside it where units have effects. Raises
+    BadInput without effects, or for a treatment that they absorb.
     """
     if not design.effects:
         raise BadInput("effects", "within needs some", 'add effects = ["unit", "time"]')
     linear, warnings = fit_screened(design, design.effects)
-    return report(linear, design, spec, fit_statistics(linear, "r2_within"), warnings=warnings)
+    statistics = fit_statistics(linear, "r2_within")
+    return report(linear, design, spec, statistics, _dynamic_bias(design, linear), warnings)
+
+
+def _dynamic_bias(design: Design, linear: LinearFit) -> tuple[Test, ...]:
+    if not any(is_nested(codes, design.unit) for codes in design.effects):
+        return ()
+    kept = [design.terms.index(name) for name in linear.terms]
+    bound = nickell_bound(replace(design, X=design.X[:, kept], terms=linear.terms), linear.beta)
+    return () if bound is None else (bound,)
