@@ -58,7 +58,7 @@ class Absorption:
             sums = self._sums(out)
             if self._within(CLEAN_ITERATIVE if iterative else CLEAN, sums, out):
                 return out
-            for codes, values in zip(self.effects, self._coefficients(sums), strict=True):
+            for codes, values in zip(self.effects, self.coefficients(sums), strict=True):
                 for j in range(out.shape[1]):
                     out[:, j] -= values[codes, j]
         if iterative and not self._within(FAILED, self._sums(out), Z):
@@ -86,8 +86,8 @@ class Absorption:
         means = [np.abs(s / t[:, None]) for s, t in zip(sums, self.totals, strict=True)]
         return all(bool(np.all(mean <= size)) for mean in means)
 
-    def _coefficients(self, sums: list[Floats]) -> list[Floats]:
-        """The effects' values (levels, p), from the weighted group sums of the columns."""
+    def coefficients(self, sums: list[Floats]) -> list[Floats]:
+        """The effects' values (levels, p) for columns with these weighted sums by level."""
         first = sums[0] / self.totals[0][:, None]
         if len(self.effects) == 1:
             return [first]

@@ -28,7 +28,10 @@ from models.inference.dependence import (
     panel_corrected,
 )
 from models.inference.leverage import bias_reduced, jackknife
+from models.inference.randomization import randomize
 from models.inference.record import from_variance
+from models.inference.wild import wild_cluster
+from models.inference.wild_iv import wild_cluster_iv
 from models.least_squares import LinearFit
 from models.study import Inference
 
@@ -175,6 +178,10 @@ def _conley(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     return from_variance(fit, vcov, n_units - 1, convention, {"unit": n_units}, warnings)
 
 
+def _wild(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
+    return (wild_cluster_iv if fit.endogenous else wild_cluster)(fit, design, how)
+
+
 def _calendar(design: Design) -> tuple[Codes, int]:
     """Periods counted from the first (n,), gaps included, and how many of them occur."""
     present = np.unique(design.time)
@@ -213,4 +220,6 @@ KINDS: Mapping[str, Measured] = {
     "newey-west": _newey_west,
     "panel-corrected": lambda fit, design, _how: _panel_corrected(fit, design),
     "conley": _conley,
+    "wild-cluster": _wild,
+    "randomization": randomize,
 }

@@ -23,15 +23,7 @@ def from_variance(
 ) -> Uncertainty:
     """The record for a variance (k, k) and t distributions of df (k,); infinite df is normal."""
     variance = np.diag(vcov)
-    scale = np.diag(fit.bread) * (fit.weights @ fit.y**2) / fit.n_obs
-    for term, value, size in zip(fit.terms, variance, scale, strict=True):
-        if not value > 1e-24 * size:
-            raise BadInput(
-                f"standard error of '{term}'",
-                "the residuals leave no variance to measure",
-                "check for an outcome that the regressors or effects explain perfectly, or choose "
-                "another kind of inference",
-            )
+    require_variance(fit, variance)
     std_error = np.sqrt(variance)
     degrees = np.broadcast_to(np.asarray(df, dtype=np.float64), std_error.shape).copy()
     statistic = fit.beta / std_error
@@ -48,3 +40,16 @@ def from_variance(
         convention=convention,
         warnings=warnings,
     )
+
+
+def require_variance(fit: LinearFit, variance: Floats) -> None:
+    """Raise BadInput where a variance (k,) is zero beside the outcome's own, or not a number."""
+    scale = np.diag(fit.bread) * (fit.weights @ fit.y**2) / fit.n_obs
+    for term, value, size in zip(fit.terms, variance, scale, strict=True):
+        if not value > 1e-24 * size:
+            raise BadInput(
+                f"standard error of '{term}'",
+                "the residuals leave no variance to measure",
+                "check for an outcome that the regressors or effects explain perfectly, or choose "
+                "another kind of inference",
+            )

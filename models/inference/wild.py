@@ -1,0 +1,223 @@
+"""Wild cluster bootstrap with the null imposed, on cluster score matrices.
+
+A draw multiplies each cluster's restricted residuals by one random weight. What the refit would
+give, with effects and regressors absorbed anew, is linear in those weights: the cluster scores of
+all draws are one product of a (G, G) matrix with the weights. Cameron, Gelbach and Miller (2008),
+Roodman, MacKinnon, Nielsen and Webb (2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.errors import BadInput
+from models.absorb import Absorption, absorb, group_sums
+from models.design import Design, Floats
+from models.inference import Uncertainty
+from models.inference.cluster import (
+    Clusters,
+    cluster_scores,
+    counted_parameters,
+    find_clusters,
+    small_sample_factor,
+)
+from models.inference.draws import DRAWS, WildWeights, invert, wild_weights
+from models.inference.record import require_variance
+from models.least_squares import LinearFit
+from models.study import Inference
+
+MOST_CLUSTERS = 4000
+TIE = 1e-9  # statistics this close, relatively, count as equal
+
+
+@dataclass(frozen=True)
+class Refit:
+    """What estimating again absorbs from a bootstrap outcome: effects and `base` (n, q)."""
+
+    clusters: Clusters
+    absorption: Absorption
+    base: Floats
+    weights: Floats
+
+    def coupling(self, left: Floats, right: Floats) -> Floats:
+        """Q (G, G) such that Q v holds left_g'W_g e*_g, for e* what is left of v_g right_g.
+
+        left and right are (n,); e* is the residual of the weighted vector after the refit.
+        """
+        weighted, codes = self.weights * right, self.clusters.codes
+        own = np.bincount(codes, left * weighted, self.clusters.size)
+        total = np.diag(own) - self._project_base(left, weighted)
+        if self.absorption.effects:
+            rights = self._tables(weighted)
+            fitted = self.absorption.coefficients(rights)
+            for table, values in zip(self._tables(left * self.weights), fitted, strict=True):
+                total -= table.T @ values
+        return total
+
+    def _project_base(self, left: Floats, weighted: Floats) -> Floats:
+        gram = (self.base * self.weights[:, None]).T @ self.base
+        vectors = (left * self.weights, weighted)
+        lefts, rights = (self._sums(self.base * vector[:, None]) for vector in vectors)
+        return lefts @ np.linalg.solve(gram, rights.T) if self.base.shape[1] else np.zeros((1, 1))
+
+    def _sums(self, Z: Floats) -> Floats:
+        """Sums by cluster (G, q)."""
+        return group_sums(self.clusters.codes, Z, None, self.clusters.size)
+
+    def _tables(self, values: Floats) -> list[Floats]:
+        """Sums of `values` (n,) by level and cluster (levels, G), one table for each effect."""
+        size, codes = self.clusters.size, self.clusters.codes
+        tables = []
+        for effect, total in zip(self.absorption.effects, self.absorption.totals, strict=True):
+            cells = group_sums(effect * size + codes, values[:, None], None, len(total) * size)
+            tables.append(cells.reshape(-1, size))
+        return tables
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All draws of one coefficient's test, as functions of the null value.
+
+    With d the estimate less the null value: numerators are n_e + d n_r, squared errors
+    q_ee + 2 d q_er + d^2 q_rr; every array is (draws,).
+    """
+
+    n_e: Floats
+    n_r: Floats
+    q_ee: Floats
+    q_er: Floats
+    q_rr: Floats
+
+    def at_least(self, distance: float, variance: float) -> int:
+        """How many squared statistics reach the sample's distance^2 / variance."""
+        squared = (self.n_e + distance * self.n_r) ** 2
+        error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
+        return int(np.count_nonzero(squared * variance >= (1.0 - TIE) * distance**2 * error))
+
+
+    def statistics(self, distance: float) -> Floats:
+        """|t*| of every draw (draws,), zero where a draw has no numerator."""
+        numerator = np.abs(self.n_e + distance * self.n_r)
+        error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
+        safe = np.sqrt(np.maximum(error, 0.0))
+        return np.divide(numerator, safe, out=np.zeros_like(safe), where=numerator > 0)
+
+
+def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Floats, Floats]:
+    """|t| of each coefficient (k,) and |t*| of every draw under its null of zero (draws, k).
+
+    Without small-sample factors, which cancel. Fits of one sample with the same clusters and seed
+    share their draws, so that their columns can be set side by side for `multiple.romano_wolf`.
+    """
+    clusters = wild_clusters(design, how)
+    weights = wild_weights(how, clusters.size, DRAWS)
+    refit = Refit(clusters, absorption_of(fit), fit.X, fit.weights)
+    influence = cluster_scores(fit, clusters.codes) @ fit.bread
+    observed = np.abs(fit.beta) / np.sqrt(np.square(influence).sum(axis=0))
+    drawn = [
+        _draw(fit, refit, weights, j).statistics(float(fit.beta[j])) for j in range(len(fit.beta))
+    ]
+    return observed, np.column_stack(drawn)
+
+
+def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
+    """Restricted wild cluster bootstrap-t of each coefficient; errors and t shown are CR1's.
+
+    p-values and 95 % intervals, by inverting the test, come from the draws. Raises BadInput for
+    more than one column or too many clusters.
+    """
+    clusters = wild_clusters(design, how)
+    weights = wild_weights(how, clusters.size, DRAWS)
+    refit = Refit(clusters, absorption_of(fit), fit.X, fit.weights)
+    influence = cluster_scores(fit, clusters.codes) @ fit.bread
+    variance = np.square(influence).sum(axis=0)
+    require_variance(fit, variance)
+    p_value, low, high = (np.empty(len(fit.beta)) for _ in range(3))
+    for j in range(len(fit.beta)):
+        draws, v = _draw(fit, refit, weights, j), float(variance[j])
+        estimate = float(fit.beta[j])
+
+        def test(null: float, draws: Draws = draws, v: float = v, b: float = estimate) -> float:
+            return weights.p_value(draws.at_least(b - null, v))
+
+        p_value[j] = test(0.0)
+        low[j], high[j] = invert(test, estimate, np.sqrt(v))
+    return resampled(fit, clusters, weights, variance, (p_value, low, high))
+
+
+def absorption_of(fit: LinearFit) -> Absorption:
+    """The projection off the fit's effects, once more."""
+    even = bool(np.all(fit.weights == 1.0))
+    return absorb(fit.effects, None if even else fit.weights, fit.n_obs)
+
+
+def wild_clusters(design: Design, how: Inference) -> Clusters:
+    """The one grouping that the bootstrap resamples by."""
+    names = how.by or ("unit",)
+    if len(names) > 1:
+        raise BadInput(
+            f"inference.by = {list(names)}",
+            "the wild cluster bootstrap resamples one grouping",
+            "name the column with fewer clusters",
+        )
+    clusters = find_clusters(design, names[0])
+    if clusters.size > MOST_CLUSTERS:
+        raise BadInput(
+            f"inference.by = '{names[0]}'",
+            f"{clusters.size} clusters: a bootstrap adds nothing here",
+            "use kind = 'cluster' with CR1",
+        )
+    return clusters
+
+
+def _draw(fit: LinearFit, refit: Refit, weights: WildWeights, j: int) -> Draws:
+    """Numerators and squared errors of every draw for coefficient j."""
+    # the regressor less what the others explain: residuals under the null are e + d r
+    alone = fit.X @ (fit.bread[:, j] / fit.bread[j, j])
+    left = alone * fit.bread[j, j]
+    rights = (fit.residuals, alone)
+    couplings = [refit.coupling(left, right) for right in rights]
+    products = np.column_stack([left * fit.weights * right for right in rights])
+    size = refit.clusters.size
+    sums = group_sums(refit.clusters.codes, products, None, size).T
+    parts: list[tuple[Floats, ...]] = []
+    for v in weights.blocks(size):
+        e, r = (coupling @ v for coupling in couplings)
+        squares = (np.einsum("gb,gb->b", a, b) for a, b in ((e, e), (e, r), (r, r)))
+        parts.append((sums[0] @ v, sums[1] @ v, *squares))
+    return Draws(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def resampled(
+    fit: LinearFit,
+    clusters: Clusters,
+    weights: WildWeights,
+    variance: Floats,
+    found: tuple[Floats, Floats, Floats],
+) -> Uncertainty:
+    """The record of a bootstrap: found holds p-values and both ends of the intervals (k,)."""
+    size = clusters.size
+    parameters = counted_parameters(fit, [clusters.codes])
+    std_error = np.sqrt(variance * small_sample_factor(size, fit.n_obs, parameters))
+    p_value, low, high = found
+    warnings = tuple(
+        f"the bootstrap interval of '{term}' has no end on one side or both"
+        for term, a, b in zip(fit.terms, low, high, strict=True)
+        if not np.isfinite(a + b)
+    )
+    kind = "restricted efficient (IV)" if fit.endogenous else "restricted"
+    return Uncertainty(
+        std_error=std_error,
+        df=np.full(len(std_error), size - 1.0),
+        statistic=fit.beta / std_error,
+        p_value=p_value,
+        conf_low=low,
+        conf_high=high,
+        vcov=None,
+        n_clusters={clusters.name: size},
+        convention=f"wild cluster bootstrap by {clusters.name} ({size} clusters), {kind}, "
+        f"{weights.label}; interval by test inversion; the error shown is CR1's",
+        warnings=warnings,
+    )
