@@ -99,10 +99,11 @@ def headline(results: StudyResults) -> ModelResult:
 def judge(claim: Claim, results: StudyResults, multiverse_share: float | None = None) -> Verdict:
     """What `results` say about `claim`.
 
-    Supported needs all of: an interval that excludes zero on the side the claim names, every
-    comparable model of the study with the same sign, and, where a multiverse was run, at least
-    four in five of its specifications. Not supported is an interval on the other side. An
-    interval that holds zero decides nothing, whatever its p-value: that is inconclusive.
+    Supported needs all of: an interval that excludes zero on the side the claim names, in the
+    headline and in more than half of the study's comparable models; the same sign in all of them;
+    and, where a multiverse was run, in at least four in five of its specifications. Not supported
+    is a headline whose interval lies on the other side. An interval that holds zero decides
+    nothing, whatever its p-value: that is inconclusive.
     """
     if claim.rule == "untestable":
         return Verdict(claim, "not testable here", "none", "No data set at hand could decide it.")
@@ -125,14 +126,16 @@ def _by_sign(claim: Claim, results: StudyResults, multiverse_share: float | None
     if better is None:
         reason = f"Nobody has declared which direction of {model.outcome} is an improvement."
         return Verdict(claim, "not testable here", "none", reason)
-    signs = [other.estimate * term.estimate > 0 for other in _comparable(results, model)]
-    ruling, reason = _ruling(model, term, better, all(signs), multiverse_share)
+    others = comparable(results, model)
+    ruling, reason = _ruling(model, term, better, others, multiverse_share)
+    agreeing = sum(other.estimate * term.estimate > 0 for other in others)
     return Verdict(
-        claim, ruling, "association", reason, sum(signs), len(signs), multiverse_share
+        claim, ruling, "association", reason, agreeing, len(others), multiverse_share
     )
 
 
-def _comparable(results: StudyResults, model: ModelResult) -> list[Term]:
+def comparable(results: StudyResults, model: ModelResult) -> list[Term]:
+    """The first treatment of `model` in each model of its outcome that has it, itself included."""
     treatment = model.treatment[0]
     return [
         other.term(treatment)
@@ -142,7 +145,7 @@ def _comparable(results: StudyResults, model: ModelResult) -> list[Term]:
 
 
 def _ruling(
-    model: ModelResult, term: Term, better: int, agree: bool, share: float | None
+    model: ModelResult, term: Term, better: int, others: list[Term], share: float | None
 ) -> tuple[Ruling, str]:
     if model.inference.override:
         return "inconclusive", (
@@ -157,8 +160,14 @@ def _ruling(
         )
     if (term.estimate > 0) != (better > 0):
         return "not supported", "The 95 % interval lies wholly on the side of worse outcomes."
-    if not agree:
+    if any(other.estimate * better <= 0 for other in others):
         return "inconclusive", "Other models of this study point the other way."
+    clear = sum(other.conf_low > 0 or other.conf_high < 0 for other in others)
+    if 2 * clear <= len(others):
+        return "inconclusive", (
+            f"The interval excludes zero in only {clear} of the study's {len(others)} "
+            "models of this outcome."
+        )
     if share is not None and share < AGREEMENT:
         return "inconclusive", "Too many other defensible specifications point the other way."
     return "supported", "The 95 % interval lies wholly on the side of better outcomes."

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from data.panel import Column
-from models.study_results import StudyResults
+from models.study_results import PanelSummary, StudyResults
 
 # what the index columns of the panels at hand are called in words
 INDEX_WORDS = {
@@ -169,9 +170,36 @@ def later(steps: int, period: str, after: str, before: str) -> str:
     return f"{abs(steps)} {word} {after if steps > 0 else before}"
 
 
+def spaced(steps: int, period: str, after: str, before: str) -> str:
+    """The same as prose has it: 'one year later'."""
+    number, _, rest = later(steps, period, after, before).partition(" ")
+    return f"{spelled(int(number))} {rest}"
+
+
 def index_word(column: str) -> str:
     """What one row's unit or period is called: 'geo' is a region, 'firm' a firm."""
     return INDEX_WORDS.get(column.lower(), column.replace("_", " ").strip() or "unit")
+
+
+def panel_word(panel: PanelSummary, name: str) -> str:
+    """An index column in words, also under its role: 'unit', 'time' or 'parent'."""
+    roles = {"unit": panel.unit, "time": panel.time, "parent": panel.parent or "group"}
+    return index_word(roles.get(name, name))
+
+
+def spelled(number: int) -> str:
+    """A small number as prose has it."""
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[number] if 0 <= number < len(words) else f"{number:,}"
+
+
+ARTICLE = re.compile(r"\b(rate|ratio|share|index|level|number|proportion)\b", re.IGNORECASE)
+
+
+def with_article(label: str) -> str:
+    """A label as the subject of a sentence, with the comma that closes a qualified one."""
+    text = f"the {in_sentence(label)}" if ARTICLE.search(label) else in_sentence(label)
+    return f"{text}," if "," in label else text
 
 
 def plural(word: str) -> str:

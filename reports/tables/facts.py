@@ -6,7 +6,7 @@ from models.results import ModelResult
 from models.study_results import StudyResults
 from reports.numbers import fixed, p_value, result_id
 from reports.tables.parts import Cell, Row
-from reports.variables import index_word, plural
+from reports.variables import index_word, panel_word, plural
 
 FIT_LABELS = {"r2_within": "Within R²", "r2": "R²"}
 TEST_LABELS = {
@@ -22,18 +22,13 @@ Models = tuple[ModelResult, ...]
 
 def fact_rows(results: StudyResults, models: Models) -> tuple[Row, ...]:
     """Fixed effects, weights and inference in words; then counts, fit and tests in numbers."""
-    words = (*_effect_rows(results, models), *_setting_rows(models))
+    words = (*_effect_rows(results, models), *_setting_rows(results, models))
     return (*words, *_count_rows(results, models), *_fit_rows(results, models))
 
 
 def effect_label(results: StudyResults, effect: str) -> str:
     """What one fixed effect holds fixed: 'Region FE', 'Country × year FE'."""
-    index = {
-        "unit": results.panel.unit,
-        "time": results.panel.time,
-        "parent": results.panel.parent or "parent",
-    }
-    words = [index_word(index.get(part.strip(), part.strip())) for part in effect.split("*")]
+    words = [panel_word(results.panel, part.strip()) for part in effect.split("*")]
     text = " × ".join(words)
     return f"{text[:1].upper()}{text[1:]} FE"
 
@@ -49,14 +44,14 @@ def _effect_rows(results: StudyResults, models: Models) -> list[Row]:
     ]
 
 
-def _setting_rows(models: Models) -> list[Row]:
+def _setting_rows(results: StudyResults, models: Models) -> list[Row]:
     overridden = [bool(model.inference.override) for model in models]
     rule = _words("Level rule", ["overridden" if over else "kept" for over in overridden])
     return [
         *([rule] if any(overridden) else []),
         _words("Estimator", [model.estimator for model in models]),
         _words("Weights", [model.weights or "none" for model in models]),
-        _words("Standard errors", [inference_name(model) for model in models]),
+        _words("Standard errors", [inference_name(results, m) for m in models]),
     ]
 
 
@@ -64,11 +59,11 @@ def _words(label: str, words: list[str]) -> Row:
     return Row("word", label, tuple(Cell(word) for word in words))
 
 
-def inference_name(model: ModelResult) -> str:
+def inference_name(results: StudyResults, model: ModelResult) -> str:
     """The kind of inference in a few words."""
     used = model.inference
     name = used.correction if used.kind == "cluster" and used.correction else used.kind
-    by = " × ".join(index_word(column) for column in used.by)
+    by = " × ".join(panel_word(results.panel, column) for column in used.by)
     return f"{name}{f' by {by}' if by else ''}"
 
 
@@ -80,7 +75,7 @@ def _count_rows(results: StudyResults, models: Models) -> list[Row]:
         (_title(panel.unit), "n_units", [model.n_units for model in models]),
         (_title(panel.time), "n_periods", [model.n_periods for model in models]),
         *(
-            (f"Clusters ({index_word(k)})", f"n_clusters/{k}", [c.get(k) for c in clusters])
+            (f"Clusters ({panel_word(panel, k)})", f"n_clusters/{k}", [c.get(k) for c in clusters])
             for k in by
         ),
         ("Instruments", "n_instruments", [model.n_instruments for model in models]),

@@ -110,7 +110,7 @@ def _line(label: str, cells: Sequence[str], space_after: bool = False) -> str:
 def _cell(row: Row, cell: Cell | None) -> str:
     if cell is None:
         return ""
-    if row.kind in {"word", "interval"} or not any(char.isdigit() for char in cell.text):
+    if row.kind in {"word", "interval"} or "." not in cell.text:
         return _centred(cell.text)
     # in maths mode a thousands separator would otherwise be spaced like a list
     return cell.text.replace(",", "{,}").replace("<", "{<}")

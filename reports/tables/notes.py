@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.results import ModelResult
-from models.study_results import StudyResults
+from models.study_results import PanelSummary, StudyResults
 from reports.sources import source_line
-from reports.variables import Variables, index_word
+from reports.variables import Variables, panel_word
 
 NoteKind = Literal["simulated", "override", "warning", "plain"]
 
-SIMULATED = "SIMULATED DATA: made by a seeded generator; they say nothing about the world."
+SIMULATED = "SIMULATED DATA: made by a seeded generator, these numbers say nothing of the world."
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,12 @@ def table_notes(
     results: StudyResults, models: tuple[ModelResult, ...], variables: Variables
 ) -> tuple[Note, ...]:
     """The notes in the order in which a reader needs them."""
+
+    def overrides(model: ModelResult) -> tuple[str, ...]:
+        return (override_text(results.panel, model),) if model.inference.override else ()
+
     notes = [Note("simulated", SIMULATED)] if results.panel.simulated else []
-    notes += [Note("override", text) for text in _grouped(models, _override)]
+    notes += [Note("override", text) for text in _grouped(models, overrides)]
     notes += [Note("warning", text) for text in _grouped(models, lambda model: model.warnings)]
     notes.append(Note("plain", "Standard errors in parentheses, 95 % intervals in brackets."))
     notes += [Note("plain", text) for text in _grouped(models, _convention)]
@@ -43,17 +47,14 @@ def table_notes(
     return (*notes, Note("plain", source_line(results.panel)))
 
 
-def override_text(model: ModelResult) -> str:
+def override_text(panel: PanelSummary, model: ModelResult) -> str:
     """What a table and a brief say when the level rule was set aside."""
-    by = " × ".join(index_word(column) for column in model.inference.by) or model.inference.kind
+    by = " × ".join(panel_word(panel, column) for column in model.inference.by)
     return (
-        f"OVERRIDE: uncertainty was measured by {by}, below the level at which the treatment is "
-        f"recorded; these intervals may be far too narrow. Reason given: {model.inference.override}"
+        f"OVERRIDE: uncertainty was measured by {by or model.inference.kind}, below the level at "
+        "which the treatment is recorded; these intervals may be far too narrow. Reason given: "
+        f"{model.inference.override}"
     )
-
-
-def _override(model: ModelResult) -> tuple[str, ...]:
-    return (override_text(model),) if model.inference.override else ()
 
 
 def _convention(model: ModelResult) -> tuple[str, ...]:

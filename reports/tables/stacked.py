@@ -11,7 +11,7 @@ from reports.numbers import fixed, p_value, result_id
 from reports.tables.facts import effect_label, inference_name
 from reports.tables.grid import CONSTANTS, decimals_by_outcome, find, interval, term_order
 from reports.tables.parts import Cell
-from reports.variables import Variables, index_word, plural
+from reports.variables import Variables, counted, panel_word
 
 HEADINGS = ("", "estimate", "std. error", "95 % interval", "p", "df", "obs.")
 
@@ -47,8 +47,9 @@ def stacks(
             having = [m for m in models if m.outcome == outcome and find(m, name)]
             if having and (treatment or not only_treatments):
                 label = CONSTANTS.get(name) or variables.label(name)
-                shown = f"{label} → {variables.label(outcome)}" if len(outcomes) > 1 else label
-                found.append(Stack(shown, treatment, _lines(results, having, name, numbers)))
+                suffix = f" (outcome: {variables.label(outcome)})" if len(outcomes) > 1 else ""
+                lines = _lines(results, having, name, numbers)
+                found.append(Stack(label + suffix, treatment, lines))
     return tuple(found)
 
 
@@ -79,8 +80,11 @@ def settings(results: StudyResults, models: tuple[ModelResult, ...]) -> tuple[tu
     for number, model in enumerate(models, start=1):
         parts = [model.estimator, *(effect_label(results, effect) for effect in model.effects)]
         parts += [f"weights {model.weights}"] if model.weights else []
-        by = [f"{count:,} {plural(index_word(name))}" for name, count in model.n_clusters.items()]
-        parts.append(", ".join([inference_name(model), *by]))
+        by = [
+            counted(count, panel_word(results.panel, name))
+            for name, count in model.n_clusters.items()
+        ]
+        parts.append(", ".join([inference_name(results, model), *by]))
         parts += ["level rule overridden"] if model.inference.override else []
         said.append((f"({number}) {model.id}", ", ".join(parts)))
     return tuple(said)

@@ -1,0 +1,94 @@
+"""The answer in one sentence with its uncertainty, and where it stands as evidence."""
+
+from __future__ import annotations
+
+from models.verdicts import Verdict
+from reports.briefs.estimate import interval_words
+from reports.briefs.subject import Subject
+from reports.briefs.text import Text, say
+from reports.tables.notes import override_text
+from reports.variables import spaced, with_article
+
+
+def answer(subject: Subject) -> Text:
+    """One sentence: what went with what, by how much, and how surely."""
+    opening = "In these simulated data, " if subject.results.panel.simulated else ""
+    return say(_capital(opening + _verb(subject)), _clause(subject))
+
+
+def _verb(subject: Subject) -> str:
+    if subject.estimate.settled:
+        return "there is an association: "
+    return "the data do not settle the direction: "
+
+
+def _clause(subject: Subject) -> Text:
+    """'when X stood 10 % higher than usual for a region, Y one year later stood ...'."""
+    estimate = subject.estimate
+    unit, low = estimate.unit, estimate.low
+    opening = say(_setting(subject), f" {_outcome(subject)} stood ")
+    if estimate.settled:
+        size = say(estimate.size(estimate.middle), f" {unit} {estimate.direction(low)}")
+        return say(opening, size, " (95 % interval: ", interval_words(estimate), ").")
+    return say(
+        opening,
+        "between ",
+        estimate.size(low),
+        f" {unit} lower and ",
+        estimate.size(estimate.high),
+        " higher (95 % interval; best estimate: ",
+        estimate.size(estimate.middle),
+        f" {estimate.direction(estimate.middle)}).",
+    )
+
+
+def _setting(subject: Subject) -> str:
+    """The clause that names the comparison: within units over time, or between them."""
+    within = "unit" in subject.model.effects or subject.model.estimator in WITHIN
+    usual = f" than usual for a {subject.unit}" if within else ""
+    word = "when" if within else "where"
+    return f"{word} {_lowered(subject)} stood {subject.estimate.step}{usual},"
+
+
+WITHIN = frozenset({"first-difference", "difference-gmm", "system-gmm", "lsdvc", "did2s"})
+
+
+def _lowered(subject: Subject) -> str:
+    change = "the change in " if subject.treatment.change == "diff" else ""
+    return change + subject.treatment_name
+
+
+def _outcome(subject: Subject) -> str:
+    lag, period = subject.treatment.lag - subject.outcome.lag, subject.variables.period
+    name = with_article(subject.outcome.label)
+    name = f"the change in {name}" if subject.outcome.change == "diff" else name
+    when = f"then {spaced(lag, period, 'later', 'earlier')} " if lag else ""
+    return f"{when}{name}"
+
+
+def standing(subject: Subject) -> Text:
+    """The line under the answer: verdicts on the claims, and the grade of the evidence."""
+    parts = [say(_verdict_line(verdict)) for verdict in subject.verdicts]
+    if subject.results.panel.simulated:
+        return say(*parts, "The data are simulated, so this says nothing about the world.")
+    if subject.model.inference.override:
+        parts.append(say("The interval was made against the rule on error bars: see above. "))
+    grade = "" if subject.verdicts else "Evidence grade: association. "
+    return say(*parts, f"{grade}Nothing here shows what drives what.")
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    claim = verdict.claim.claim.rstrip(".")
+    grade = f" (evidence grade: {verdict.grade})" if verdict.grade != "none" else ""
+    return f"Verdict on the claim “{claim}”: {verdict.ruling}{grade}. "
+
+
+def alerts(subject: Subject) -> tuple[Text, ...]:
+    """What must be read before the answer: inference that was overridden, in any model."""
+    overridden = [model for model in subject.results.models if model.inference.override]
+    panel = subject.results.panel
+    return tuple(say(f"Model {m.id}. {override_text(panel, m).rstrip('.')}.") for m in overridden)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,160 @@
+"""How sure the answer is, and what it does not show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from models.engine.results import Curve
+from models.study_results import Missingness
+from models.verdicts import Verdict, comparable
+from reports.briefs.subject import Subject, multiverse_share
+from reports.briefs.text import Block, Section, Span, Text, paragraph, say
+from reports.numbers import p_value, per_cent, result_id
+from reports.variables import counted, in_sentence, index_word, panel_word, spaced, spelled
+
+CAUSAL = re.compile(r"\b(effect|impact|caus|rais|reduc|improv)\w*", re.IGNORECASE)
+WORTH_SAYING = 0.01  # a share missing below this is not mentioned
+UNEVEN = 0.05  # a gap between the outcome's lowest and highest fifth that is
+
+
+def how_sure(subject: Subject) -> Section:
+    """Verdicts with their reasons, then what the interval rests on."""
+    blocks = [paragraph(_verdict(verdict)) for verdict in subject.verdicts]
+    bullets = [*_agreement(subject), *_rests_on(subject), *_curve(subject), *_gaps(subject)]
+    bullets += [say(f"{warning.rstrip('.')}.") for warning in subject.model.warnings]
+    return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))
+
+
+def _verdict(verdict: Verdict) -> Text:
+    claim, mind = verdict.claim, verdict.claim.change_our_mind
+    return say(
+        f"Claim {claim.id}, “{claim.claim.rstrip('.')}”: {verdict.ruling}. {verdict.reason} "
+        f"What would change our mind: {mind[:1].lower()}{mind[1:]}"
+    )
+
+
+def _agreement(subject: Subject) -> Iterable[Text]:
+    others = comparable(subject.results, subject.model)
+    same = sum(other.estimate * subject.term.estimate > 0 for other in others)
+    if len(others) > 1:
+        number = "all" if same == len(others) else spelled(same)
+        yield say(
+            f"Of the study's {spelled(len(others))} models of this outcome, {number} point the "
+            "same way; the picture and the table show them all."
+        )
+
+
+def _rests_on(subject: Subject) -> Iterable[Text]:
+    model, study = subject.model, subject.results.study.id
+    for name, count in model.n_clusters.items():
+        word = panel_word(subject.results.panel, name)
+        clusters = Span(counted(count, word), result_id(study, model.id, "n_clusters", name))
+        if word == subject.unit:
+            yield say(
+                "The interval rests on ",
+                clusters,
+                f", each {word} one story told over time; it takes one {word} as unrelated to the "
+                "next.",
+            )
+        else:
+            yield say(
+                "The interval rests on ",
+                clusters,
+                f", not on {model.n_obs:,} independent observations: {subject.units} of one {word} "
+                "share its fortunes.",
+            )
+
+
+def _curve(subject: Subject) -> Iterable[Text]:
+    curve = subject.curve
+    if curve is None:
+        return
+    yield from _multiverse(subject, curve)
+    yield say(_sentence(curve.placebo_audit.sentence))
+    if len(curve.leave_out):
+        low, high = curve.leave_out["estimate"].min(), curve.leave_out["estimate"].max()
+        word = index_word(curve.leave_out_by or "group")
+        kept = "keeps its sign" if low * high > 0 else "changes its sign for at least one of them"
+        yield say(f"Leaving out one {word} at a time, the estimate {kept}.")
+
+
+def _multiverse(subject: Subject, curve: Curve) -> Iterable[Text]:
+    share = multiverse_share(curve, subject.term, subject.model.outcome)
+    agreeing = f"; {per_cent(share)} of them have the headline's sign" if share is not None else ""
+    yield say(
+        f"{len(curve.specs):,} defensible specifications were run{agreeing}. Taken together they "
+        f"would be this far from nothing by chance with probability {p_value(curve.joint.p_value)} "
+        f"({curve.joint.draws:,} resamplings)."
+    )
+
+
+def _gaps(subject: Subject) -> Iterable[Text]:
+    """Where the headline's variables lack figures, and whether that follows the outcome."""
+    names = {subject.outcome.column, subject.treatment.column}
+    used = {column.name for column in names if column is not None}
+    for row in subject.results.missingness:
+        share = row.missing / row.rows if row.rows else 0.0
+        if row.column in used and share >= WORTH_SAYING:
+            label = in_sentence(subject.variables.label(row.column))
+            yield say(f"Of the figures for {label}, {per_cent(share)} are missing{_uneven(row)}.")
+
+
+def _uneven(row: Missingness) -> str:
+    shares = {share.group: share.share for share in row.by_quintile}
+    if not shares or abs(shares.get(1, 0.0) - shares.get(5, 0.0)) < UNEVEN:
+        return ""
+    return (
+        f": {per_cent(shares[1])} in the fifth with the lowest outcome and {per_cent(shares[5])} "
+        "in the fifth with the highest, so what is left is a selected sample"
+    )
+
+
+def does_not_show(subject: Subject) -> Section:
+    """Limits that follow from the design, each said once."""
+    bullets = [say(text) for text in (_not_why(subject), *_level(subject), *_reach(subject))]
+    return Section("What this does not show", (Block("bullets", tuple(bullets)),))
+
+
+def _not_why(subject: Subject) -> str:
+    study = subject.results.study
+    words = CAUSAL.findall(f"{study.title} {study.question}")
+    text = (
+        f"What would happen if {subject.treatment_name} were changed. The {subject.units} and "
+        f"{subject.variables.period}s with more of it may differ in ways that these data do not "
+        "record, and the outcome may itself have drawn the money."
+    )
+    if words:
+        text += " The question is worded as if the design could tell; it cannot."
+    return text
+
+
+def _level(subject: Subject) -> Iterable[str]:
+    parent = index_word(subject.results.panel.parent or "country")
+    level = subject.model.level.get(subject.term.term)
+    if level == "national":
+        yield (
+            f"Differences between {subject.units} of one {parent}: {subject.treatment_name} is the "
+            f"same for all of them."
+        )
+    if level == "modelled":
+        yield (
+            f"What {subject.units} truly received: {subject.treatment_name} was spread over them "
+            "by a model."
+        )
+
+
+def _reach(subject: Subject) -> Iterable[str]:
+    panel, lag = subject.results.panel, subject.treatment.lag - subject.outcome.lag
+    if lag > 0:
+        when = spaced(lag, subject.variables.period, "after", "before")
+        yield f"What follows sooner or later than {when}."
+    yield (
+        f"Anything outside the {subject.units} and {subject.variables.period}s compared "
+        f"({panel.first} to {panel.last} at most), or about single {subject.units} or persons."
+    )
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,132 @@
+"""What was compared, and from which data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from data.panel import Column
+from models.study_results import StudyResults
+from reports.briefs.subject import Subject
+from reports.briefs.text import Block, Section, Span, Text, paragraph, say
+from reports.numbers import result_id
+from reports.tables.grid import CONSTANTS
+from reports.variables import counted, in_sentence, index_word, plural
+
+ESTIMATORS = {
+    "pooled": "All observations are compared with each other.",
+    "between": "Averages over time are compared, one for each {unit}.",
+    "random": "Each {unit} is allowed a level of its own, taken to be unrelated to the regressors.",
+    "first-difference": "Changes from one {period} to the next are compared.",
+    "iv-within": "Only that part of the treatment is used which the instruments predict.",
+    "mean-group": "A slope is estimated for each {unit}, and the slopes are averaged.",
+}
+
+
+def comparison(subject: Subject) -> Section:
+    """Units, periods, what was held fixed and what was held equal."""
+    return Section("What was compared", (paragraph(*_sample(subject)), paragraph(*_held(subject))))
+
+
+def _sample(subject: Subject) -> Text:
+    panel, model, study = subject.results.panel, subject.model, subject.results.study
+    count = Span(f"{model.n_obs:,}", result_id(study.id, model.id, "n_obs"))
+    units = Span(counted(model.n_units, subject.unit), result_id(study.id, model.id, "n_units"))
+    word = subject.variables.period
+    periods = Span(counted(model.n_periods, word), result_id(study.id, model.id, "n_periods"))
+    return say(
+        f"{panel.title or panel.name}: {counted(panel.units, subject.unit)} from {panel.first} to "
+        f"{panel.last}. The headline rests on the model “{model.id}”, which has what it needs for ",
+        count,
+        " observations: ",
+        units,
+        " in ",
+        periods,
+        ".",
+    )
+
+
+def _held(subject: Subject) -> Text:
+    sentences = [_fixed(subject, effect) for effect in subject.model.effects]
+    said = ESTIMATORS.get(subject.model.estimator)
+    if said:
+        sentences.append(said.format(unit=subject.unit, period=subject.variables.period))
+    sentences.append(_controls(subject))
+    weights = subject.model.weights
+    sentences.append(
+        f"Observations count by {in_sentence(subject.variables.label(weights))}."
+        if weights
+        else f"Every {subject.unit} counts the same."
+    )
+    return say(" ".join(sentences))
+
+
+def _fixed(subject: Subject, effect: str) -> str:
+    """What one fixed effect does, for someone who has never met one."""
+    panel, period = subject.results.panel, subject.variables.period
+    parent = index_word(panel.parent or "parent")
+    if effect == "unit":
+        return f"Each {subject.unit} is compared with itself over time."
+    if effect == "time":
+        return f"Whatever moved all {subject.units} alike in a {period} is set aside."
+    if set(effect.split("*")) == {"parent", "time"}:
+        return f"Only {subject.units} of the same {parent} in the same {period} are compared."
+    words = " and ".join(index_word(part) for part in effect.split("*"))
+    return f"Lasting differences by {words} are set aside."
+
+
+def _controls(subject: Subject) -> str:
+    treatments = set(subject.model.treatment)
+    names = [term.term for term in subject.model.terms if term.term not in treatments]
+    others = (*subject.model.treatment[1:], *names)
+    labels = [in_sentence(subject.variables.label(n)) for n in others if n not in CONSTANTS]
+    if not labels:
+        return "Nothing else is held equal."
+    return f"Held equal: {'; '.join(labels)}."
+
+
+def data_section(subject: Subject) -> Section:
+    """Data sets with vintages and licences; variables with units and the level of recording."""
+    results = subject.results
+    blocks = [Block("plain_table", rows=rows) for rows in (_vintages(results),) if rows]
+    if not blocks:
+        blocks = [
+            paragraph(
+                f"The panel is a file of the user's own, {results.panel.name}; its contents have "
+                f"the SHA-256 hash {results.panel.sha256[:16]}…"
+            )
+        ]
+    rows = _variables(subject)
+    blocks += [Block("plain_table", rows=rows)] if rows else []
+    blocks += [paragraph(note) for note in results.panel.notes]
+    return Section("The data", tuple(blocks))
+
+
+def _vintages(results: StudyResults) -> tuple[tuple[str, ...], ...]:
+    rows = [
+        (
+            vintage.title or vintage.dataset,
+            vintage.publisher or "not stated",
+            vintage.published or "not stated",
+            vintage.licence or "not stated",
+        )
+        for vintage in results.panel.vintages
+    ]
+    return (("Data set", "Publisher", "Edition", "Licence"), *rows) if rows else ()
+
+
+def _variables(subject: Subject) -> tuple[tuple[str, ...], ...]:
+    recorded = {"regional": plural(subject.unit), "modelled": f"a model, for {subject.units}"}
+    parent = subject.results.panel.parent
+    recorded["national"] = plural(index_word(parent)) if parent else "countries"
+    rows = [
+        (column.label or column.name, column.unit, recorded[column.level])
+        for column in _in_headline(subject)
+    ]
+    return (("Variable", "Unit", "Recorded for"), *rows) if rows else ()
+
+
+def _in_headline(subject: Subject) -> Iterable[Column]:
+    names = (subject.model.outcome, *(term.term for term in subject.model.terms))
+    measures = [subject.variables.measure(name) for name in names]
+    found = {m.column.name: m.column for m in measures if m.column is not None}
+    return found.values()

@@ -1,0 +1,100 @@
+"""A brief's content, from a study's results: the same for the page and for print."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from models.engine.results import Curve
+from models.study_results import StudyResults
+from reports.briefs.answer import alerts, answer, standing
+from reports.briefs.certainty import does_not_show, how_sure
+from reports.briefs.comparison import comparison, data_section
+from reports.briefs.estimate import PlainEstimate, interval_words, plain_estimate
+from reports.briefs.glossary import reproduce, words_used
+from reports.briefs.subject import Subject
+from reports.briefs.text import Block, Brief, Section, Text, paragraph, say
+from reports.numbers import result_id
+
+
+def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> Brief:
+    """The brief of a fitted study. Raises BadInput where the study names an unknown claim."""
+    subject = Subject.of(results, run_id, curve)
+    return Brief(
+        study=results.study.id,
+        run_id=run_id,
+        title=results.study.title,
+        question=results.study.question,
+        answer=answer(subject),
+        standing=standing(subject),
+        alerts=alerts(subject),
+        sections=_sections(subject),
+        simulated=results.panel.simulated,
+    )
+
+
+def _sections(subject: Subject) -> tuple[Section, ...]:
+    pictures = [Block("figure", name="coefficients")]
+    if subject.curve is not None:
+        pictures.append(Block("figure", name="curve"))
+        pictures += [Block("figure", name="leave_out")] if len(subject.curve.leave_out) else []
+    data = data_section(subject)
+    if subject.results.missingness:
+        data = Section(data.heading, (*data.blocks, Block("figure", name="missingness")))
+    return (
+        Section("The estimate in plain words", (_estimate(subject), *pictures)),
+        comparison(subject),
+        how_sure(subject),
+        does_not_show(subject),
+        data,
+        Section("All models", (Block("regression"),)),
+        words_used(subject),
+        reproduce(subject),
+    )
+
+
+def _estimate(subject: Subject) -> Block:
+    """The size again, beside what would have been the smallest and the largest."""
+    estimate = subject.estimate
+    size = say(
+        f"With {subject.treatment_name} {estimate.step}, the best estimate for "
+        f"{subject.outcome_name} is ",
+        estimate.size(estimate.middle),
+        f" {estimate.unit} {estimate.direction(estimate.middle)}. The data are in keeping with "
+        "anything from ",
+        interval_words(estimate),
+        ". ",
+    )
+    inside = "outside" if estimate.settled else "inside"
+    return paragraph(size, f"“No difference” lies {inside} that range. ", _others(subject))
+
+
+def _others(subject: Subject) -> Text:
+    """The same step in the study's other models of this outcome."""
+    found = [
+        plain_estimate(
+            model.term(subject.term.term),
+            subject.treatment,
+            subject.outcome,
+            result_id(subject.results.study.id, model.id, subject.term.term),
+        )
+        for model in subject.results.models
+        if model.id != subject.model.id
+        and model.outcome == subject.model.outcome
+        and subject.term.term in model.treatment
+    ]
+    same_step = [other for other in found if other.step == subject.estimate.step]
+    if not same_step:
+        return ()
+    same_step = [replace(other, decimals=subject.estimate.decimals) for other in same_step]
+    low, high = min(same_step, key=_middle), max(same_step, key=_middle)
+    if low is high:
+        return say("The study's other model puts it at ", _size(low), ".")
+    return say("The study's other models put it between ", _size(low), " and ", _size(high), ".")
+
+
+def _middle(estimate: PlainEstimate) -> float:
+    return estimate.middle
+
+
+def _size(estimate: PlainEstimate) -> Text:
+    return say(estimate.size(estimate.middle), f" {estimate.direction(estimate.middle)}")

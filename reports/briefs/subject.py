@@ -1,0 +1,78 @@
+"""What a brief speaks about: the headline model, its treatment and outcome, and their words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.engine.results import Curve
+from models.results import ModelResult, Term
+from models.study_results import StudyResults
+from models.verdicts import Verdict, headline, judge, read_claim
+from reports.briefs.estimate import PlainEstimate, plain_estimate
+from reports.numbers import result_id
+from reports.variables import Measure, Variables, in_sentence, index_word, plural
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A fitted study with its headline taken apart."""
+
+    results: StudyResults
+    run_id: str
+    variables: Variables
+    model: ModelResult
+    term: Term
+    treatment: Measure
+    outcome: Measure
+    estimate: PlainEstimate
+    verdicts: tuple[Verdict, ...]
+    curve: Curve | None
+
+    @classmethod
+    def of(cls, results: StudyResults, run_id: str, curve: Curve | None = None) -> Subject:
+        """The subject of a brief. Raises BadInput for a claim that does not exist."""
+        variables, model = Variables.of(results), headline(results)
+        term = model.term(model.treatment[0])
+        treatment, outcome = variables.measure(term.term), variables.measure(model.outcome)
+        result = result_id(results.study.id, model.id, term.term)
+        share = multiverse_share(curve, term, model.outcome)
+        return cls(
+            results=results,
+            run_id=run_id,
+            variables=variables,
+            model=model,
+            term=term,
+            treatment=treatment,
+            outcome=outcome,
+            estimate=plain_estimate(term, treatment, outcome, result),
+            verdicts=tuple(judge(read_claim(c), results, share) for c in results.study.claims),
+            curve=curve,
+        )
+
+    @property
+    def unit(self) -> str:
+        """What a unit of the panel is called."""
+        return index_word(self.results.panel.unit)
+
+    @property
+    def units(self) -> str:
+        """Its plural."""
+        return plural(self.unit)
+
+    @property
+    def treatment_name(self) -> str:
+        """The treatment as it stands inside a sentence, without its transformation."""
+        return in_sentence(self.treatment.label)
+
+    @property
+    def outcome_name(self) -> str:
+        """The outcome as it stands inside a sentence, without its transformation."""
+        return in_sentence(self.outcome.label)
+
+
+def multiverse_share(curve: Curve | None, term: Term, outcome: str) -> float | None:
+    """The share of specifications of the headline's outcome that have its sign."""
+    if curve is None:
+        return None
+    same = curve.specs.loc[curve.specs["outcome"] == outcome, "estimate"]
+    return float((same * term.estimate > 0).mean()) if len(same) else None

@@ -1,0 +1,178 @@
+"""The coefficient plot: each treatment's estimate and 95 % interval over the study's models."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from models.results import ModelResult, Term
+from models.study_results import StudyResults
+from reports.figures.style import (
+    ACCENT,
+    INK,
+    MARGIN,
+    SOFT,
+    WIDTH,
+    Picture,
+    canvas,
+    headings,
+    house_style,
+    quiet,
+    written,
+)
+from reports.numbers import decimals_for, fixed, typographic
+from reports.sources import source_line
+from reports.tables.facts import effect_label
+from reports.variables import Variables, in_sentence
+
+ROW = 0.37  # inches for one model
+LEFT, RIGHT = 2.25, 1.75  # inches for names and for numbers
+HEADING, AXIS = 0.3, 0.38  # inches above and below a block
+
+
+@dataclass(frozen=True)
+class Block:
+    """The models that estimate one treatment for one outcome: they share an axis and a unit."""
+
+    treatment: str
+    outcome: str
+    lines: tuple[tuple[ModelResult, Term], ...]
+
+
+def coefficient_plot(results: StudyResults) -> Picture:
+    """One block of lines for each treatment and outcome, models from top to bottom."""
+    variables = Variables.of(results)
+    found = blocks(results)
+    heights = [ROW * len(block.lines) + HEADING + AXIS for block in found]
+    with house_style():
+        figure = canvas(sum(heights) + 0.66)
+        bottom, top = headings(
+            figure,
+            "Estimates by model",
+            "Coefficient and 95 % interval; each line is one regression.",
+            source_line(results.panel),
+        )
+        tall = figure.get_figheight()
+        edge, stretch = top * tall, (top - bottom) * tall / sum(heights)
+        for block, height in zip(found, heights, strict=True):
+            edge -= height * stretch
+            axes = figure.add_axes(
+                (
+                    LEFT / WIDTH,
+                    (edge + AXIS) / tall,
+                    1 - (LEFT + RIGHT) / WIDTH,
+                    (height * stretch - HEADING - AXIS) / tall,
+                )
+            )
+            _draw(axes, block, results, variables)
+        return written("coefficients", figure, results.panel.simulated, _spoken(found, variables))
+
+
+def blocks(results: StudyResults) -> list[Block]:
+    """Treatments and outcomes in the study's order, each with the models that have both."""
+    pairs = dict.fromkeys((name, m.outcome) for m in results.models for name in m.treatment)
+    return [
+        Block(
+            name,
+            outcome,
+            tuple(
+                (model, model.term(name))
+                for model in results.models
+                if model.outcome == outcome
+                and name in model.treatment
+                and any(term.term == name for term in model.terms)
+            ),
+        )
+        for name, outcome in pairs
+    ]
+
+
+def block_title(variables: Variables, block: Block) -> str:
+    """What was set against what."""
+    return f"{variables.label(block.outcome)}, by {in_sentence(variables.label(block.treatment))}"
+
+
+def _draw(axes: Axes, block: Block, results: StudyResults, variables: Variables) -> None:
+    decimals = decimals_for((term.std_error for _, term in block.lines), 2)
+    for row, (model, term) in enumerate(block.lines):
+        axes.plot([term.conf_low, term.conf_high], [row, row], color=ACCENT, lw=1.6, zorder=3)
+        axes.plot(term.estimate, row, "o", color=ACCENT, ms=5, mec="white", mew=0.8, zorder=4)
+        _name(axes, row, model, results)
+        axes.annotate(
+            numbers(term, decimals),
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(10, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+        )
+    axes.axvline(0, color=INK, lw=0.7, zorder=2)
+    axes.set_ylim(len(block.lines) - 0.4, -0.6)
+    axes.set_yticks([])
+    axes.margins(x=0.08)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    quiet(axes, "bottom")
+    _heading(axes, block_title(variables, block))
+    axes.set_xlabel(_axis_label(variables, block), fontsize=7, color=SOFT)
+
+
+def _heading(axes: Axes, text: str) -> None:
+    lines = textwrap.wrap(text, 96, max_lines=2, placeholder=" …")
+    axes.annotate(
+        "\n".join(lines),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(-(LEFT - MARGIN) * 72, 8),
+        textcoords="offset points",
+        va="bottom",
+        fontsize=8,
+        color=ACCENT,
+    )
+
+
+def numbers(term: Term, decimals: int) -> str:
+    """The line in figures."""
+    low, high = fixed(term.conf_low, decimals), fixed(term.conf_high, decimals)
+    return typographic(f"{fixed(term.estimate, decimals)}  [{low}, {high}]")
+
+
+def _name(axes: Axes, row: int, model: ModelResult, results: StudyResults) -> None:
+    held = ", ".join(effect_label(results, effect) for effect in model.effects) or model.estimator
+    held = f"{held}, weighted" if model.weights else held
+    held = f"OVERRIDDEN INFERENCE; {held}" if model.inference.override else held
+    for text, offset, size, colour in ((model.id, 4.5, 8, INK), (held, -5.5, 6.5, SOFT)):
+        axes.annotate(
+            textwrap.shorten(text, 46, placeholder=" …"),
+            (0, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(-(LEFT - MARGIN) * 72, offset),
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            color=colour,
+        )
+
+
+def _axis_label(variables: Variables, block: Block) -> str:
+    outcome = variables.measure(block.outcome)
+    unit = "percentage points" if outcome.is_percentage else outcome.unit
+    plain = unit and outcome.change in {"level", "diff"}
+    return textwrap.shorten(f"Coefficient, {unit}" if plain else "Coefficient", 60)
+
+
+def _spoken(found: list[Block], variables: Variables) -> str:
+    sentences = []
+    for block in found:
+        decimals = decimals_for((term.std_error for _, term in block.lines), 2)
+        said = [
+            f"{model.id} {numbers(term, decimals)}"
+            for model, term in block.lines
+            if math.isfinite(term.estimate)
+        ]
+        sentences.append(f"{block_title(variables, block)}: {'; '.join(said)}.")
+    return " ".join(sentences)

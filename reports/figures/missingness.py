@@ -1,0 +1,146 @@
+"""The missingness picture: which columns lack data, when, and where the outcome is high or low."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from data.panel import Column
+from models.study_results import Missingness, MissingShare, StudyResults
+from reports.figures.style import (
+    INK,
+    MARGIN,
+    SOFT,
+    WIDTH,
+    Picture,
+    canvas,
+    headings,
+    house_style,
+    quiet,
+    written,
+)
+from reports.numbers import per_cent
+from reports.sources import source_line
+from reports.variables import Variables, index_word, plural
+
+ROW, LEFT, GAP, RIGHT = 0.25, 2.1, 0.3, 0.2  # inches
+SHADES = LinearSegmentedColormap.from_list("missing", ["#f3f5f7", "#7fb0cd", "#0b5d8f", "#062f49"])
+QUINTILES = ("lowest", "2", "3", "4", "highest")
+
+
+def missingness_plot(results: StudyResults) -> Picture:
+    """A heat map of the share missing: columns by period, and by quintile of the outcome."""
+    rows = results.missingness
+    ranked = any(row.by_quintile for row in rows)
+    units = plural(index_word(results.panel.unit))
+    with house_style():
+        figure = canvas(ROW * len(rows) + (1.5 if ranked else 1.4))
+        bottom, top = headings(
+            figure,
+            "What is missing, and where",
+            f"Share of {units} without a figure, in per cent; blank where none is missing"
+            + (f". Right: {units} ranked by the average of the outcome." if ranked else "."),
+            source_line(results.panel),
+        )
+        _panels(figure, rows, results, (bottom, top), ranked)
+        return written("missingness", figure, results.panel.simulated, spoken(results))
+
+
+def _panels(
+    figure: Figure,
+    rows: Sequence[Missingness],
+    results: StudyResults,
+    room: tuple[float, float],
+    ranked: bool,
+) -> None:
+    height = figure.get_figheight()
+    free = WIDTH - LEFT - RIGHT - (GAP if ranked else 0.0)
+    periods = sorted({share.group for row in rows for share in row.by_period})
+    wide = free * (0.72 if ranked else 1.0)
+    base, tall = room[0] + 0.3 / height, room[1] - room[0] - 0.5 / height
+    left = figure.add_axes((LEFT / WIDTH, base, wide / WIDTH, tall))
+    _heat(left, [row.by_period for row in rows], periods)
+    _period_ticks(left, periods)
+    _title(left, index_word(results.panel.time).capitalize())
+    _names(left, rows, results)
+    if ranked:
+        start = LEFT + wide + GAP
+        right = figure.add_axes((start / WIDTH, base, (free - wide) / WIDTH, tall))
+        _heat(right, [row.by_quintile for row in rows], [1, 2, 3, 4, 5])
+        right.set_xticks(range(5), QUINTILES, fontsize=6.5)
+        _title(right, "Fifth of the outcome")
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=7.5, color=SOFT, loc="left")
+
+
+def _heat(axes: Axes, shares: Sequence[tuple[MissingShare, ...]], groups: Sequence[int]) -> None:
+    grid = np.full((len(shares), len(groups)), np.nan)
+    for line, row in enumerate(shares):
+        for share in row:
+            grid[line, groups.index(share.group)] = share.share
+    x, y = np.arange(len(groups) + 1) - 0.5, np.arange(len(shares) + 1) - 0.5
+    shown = np.ma.masked_invalid(grid)
+    axes.pcolormesh(x, y, shown, cmap=SHADES, vmin=0, vmax=1, edgecolors="white", linewidth=1.0)
+    axes.set_ylim(len(shares) - 0.5, -0.5)
+    axes.set_yticks([])
+    quiet(axes)
+    size = 6.5 if len(groups) <= 20 else 5.0
+    for line, column in np.argwhere(np.nan_to_num(grid) > 0):
+        value = float(grid[line, column])
+        axes.text(
+            column,
+            line,
+            _short(value),
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if value > 0.45 else INK,
+        )
+
+
+def _short(share: float) -> str:
+    return per_cent(share).removesuffix(" %").replace("under ", "<").replace("over ", ">")
+
+
+def _period_ticks(axes: Axes, periods: Sequence[int]) -> None:
+    step = max(1, len(periods) // 8)
+    places = range(0, len(periods), step)
+    axes.set_xticks(list(places), [str(periods[place]) for place in places], fontsize=6.5)
+
+
+def _names(axes: Axes, rows: Sequence[Missingness], results: StudyResults) -> None:
+    columns = {column.name: column for column in results.panel.columns}
+    for line, row in enumerate(rows):
+        label = textwrap.fill(_label(columns, row.column), 31)
+        axes.annotate(
+            label,
+            (0, line),
+            xycoords=("axes fraction", "data"),
+            xytext=(-(LEFT - MARGIN) * 72, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7.5,
+            linespacing=1.1,
+        )
+
+
+def _label(columns: dict[str, Column], name: str) -> str:
+    return columns[name].label if name in columns else name.replace("_", " ")
+
+
+def spoken(results: StudyResults) -> str:
+    """The picture in words."""
+    variables = Variables.of(results)
+    said = [
+        f"{variables.label(row.column)}: {per_cent(row.missing / row.rows)} missing"
+        for row in results.missingness
+        if row.rows
+    ]
+    return f"Share of missing figures. {'; '.join(said)}."
