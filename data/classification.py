@@ -73,8 +73,17 @@ def definition(id: str) -> Definition:
     raw = _toml(DEFINITIONS / f"{id}.toml")
     schemes = _toml(DEFINITIONS / "_schemes.toml")
     programmes = tuple(_programmes(id, raw.pop("roles"), schemes))
-    head = {key: tuple(v) if isinstance(v, list) else v for key, v in raw["definition"].items()}
-    return Definition(programmes=programmes, **head)
+    head = raw["definition"]
+    return Definition(
+        id=id,
+        version=str(head["version"]),
+        title=str(head["title"]),
+        sources=tuple(head["sources"]),
+        price_basis=str(head["price_basis"]),
+        denominator=str(head["denominator"]),
+        programmes=programmes,
+        notes=tuple(head.get("notes", ())),
+    )
 
 
 def sum_of_programmes(chosen: Definition, scheme: str, role: str, column: str, where: str) -> str:
@@ -97,15 +106,16 @@ def _programmes(
     id: str, roles: Mapping[str, Mapping[str, list[str]]], schemes: Mapping[str, Any]
 ) -> list[Programme]:
     """Each domain a role names, looked up in the schemes' tables of codes by domain."""
-    found = []
-    for role, domains in roles.items():
+    for role in roles:
         if role not in ROLES:
             raise BadInput(f"definition {id!r}", f"unknown role {role!r}", near(role, ROLES))
-        for domain in domains:
-            for scheme, table in schemes.items():
-                for code, entry in table.get(domain, {}).items():
-                    found.append(Programme(scheme, code, entry["label"], role, domain, entry.get("share", "whole")))
-    return found
+    return [
+        Programme(scheme, code, about["label"], role, domain, about.get("share", "whole"))
+        for role, domains in roles.items()
+        for domain in domains
+        for scheme, domains_of_scheme in schemes.items()
+        for code, about in domains_of_scheme.get(domain, {}).items()
+    ]
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -33,8 +33,25 @@ def read_own_panel(
     table = table[~table.map(_is_missing).all(axis=1)]
     if table.empty:
         raise BadInput(str(path), "has no rows", "export it again with its data")
-    # the header is the first line of a text file or sheet
-    lines = table.index.to_numpy() + 2
+    frame = _typed(table, path, unit, time, parent)
+    measured = [str(name) for name in frame if name not in (unit, time, parent)]
+    return Panel(
+        name=path.name,
+        frame=frame.sort_values([unit, time], kind="stable").reset_index(drop=True),
+        unit=unit,
+        time=time,
+        parent=parent,
+        columns={c: Column(c, c, "", "regional", (path.name,)) for c in measured},
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        title=path.name,
+    )
+
+
+def _typed(
+    table: pd.DataFrame, path: Path, unit: str, time: str, parent: str | None
+) -> pd.DataFrame:
+    """The table with every column as numbers or text, and an index that holds."""
+    lines = table.index.to_numpy() + 2  # the header is the first line of a text file or sheet
     columns = {name: _values(table[name], path, lines) for name in table if name != time}
     columns[time] = _periods(table[time], path, lines)
     frame = pd.DataFrame({name: columns[name] for name in table})
@@ -42,17 +59,7 @@ def read_own_panel(
     for name in (unit, parent):
         if name is not None and frame[name].dtype == "float64" and (frame[name] % 1 == 0).all():
             frame[name] = frame[name].astype("int64")  # a numbered unit is 7, not 7.0
-    measured = [name for name in frame if name not in (unit, time, parent)]
-    return Panel(
-        name=path.name,
-        frame=frame.sort_values([unit, time], kind="stable").reset_index(drop=True),
-        unit=unit,
-        time=time,
-        parent=parent,
-        columns={str(c): Column(str(c), str(c), "", "regional", (path.name,)) for c in measured},
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        title=path.name,
-    )
+    return frame
 
 
 def _check_header(

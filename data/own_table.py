@@ -49,15 +49,16 @@ def read_table(path: Path, sheet: str | None) -> pd.DataFrame:
 def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
     table = pd.read_csv(
         path,
+        header=None,  # else pandas renames a second column of one name in silence
         dtype="str",
         keep_default_na=False,
         skip_blank_lines=False,
         encoding="utf-8-sig",
         index_col=False,
     )
-    if table.shape[1] == 1 and ";" in str(table.columns[0]):
+    if table.shape[1] == 1 and ";" in str(table.iloc[0, 0]):
         raise BadInput(f"{path}, line 1", "columns are separated by ;", "separate them by commas")
-    return table
+    return _headed(table)
 
 
 def _parquet(path: Path, _sheet: str | None) -> pd.DataFrame:
@@ -73,7 +74,20 @@ def _spreadsheet(path: Path, sheet: str | None) -> pd.DataFrame:
         names = [str(name) for name in book.sheet_names]
         if sheet is not None and sheet not in names:
             raise BadInput(str(path), f"has no sheet {sheet!r}", near(sheet, names))
-        return book.parse(sheet or names[0], dtype="object", keep_default_na=False)
+        table = pd.read_excel(
+            book, sheet_name=sheet or names[0], header=None, dtype="object", keep_default_na=False
+        )
+        return _headed(table)
+
+
+def _headed(table: pd.DataFrame) -> pd.DataFrame:
+    """The first row as names; a column without one is called after its place."""
+    if table.empty:
+        return table
+    names = [str(name).strip() for name in table.iloc[0]]
+    body = table.iloc[1:].reset_index(drop=True)
+    body.columns = [name or f"column_{place}" for place, name in enumerate(names, start=1)]
+    return body
 
 
 _READERS: dict[str, Callable[[Path, str | None], pd.DataFrame]] = {

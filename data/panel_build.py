@@ -52,9 +52,18 @@ def build_panel(
             frame, changed = _table(connection, recipe)
     for note in changed:
         say(f"  {note}")
-    panel = Panel(
-        name=name,
-        frame=_derive(frame, recipe),
+    return write_panel(_panel(recipe, _derive(frame, recipe), vintages, changed), path)
+
+
+def _panel(
+    recipe: PanelRecipe,
+    frame: pd.DataFrame,
+    vintages: tuple[VintageUsed, ...],
+    changed: tuple[str, ...],
+) -> Panel:
+    return Panel(
+        name=recipe.id,
+        frame=frame,
         unit=recipe.unit,
         time=recipe.time,
         parent=recipe.parent,
@@ -65,7 +74,6 @@ def build_panel(
         simulated=recipe.simulated,
         notes=(*recipe.notes, *changed),
     )
-    return write_panel(panel, path)
 
 
 def _vintages(
@@ -92,6 +100,7 @@ def _vintage(warehouse: Warehouse, dataset: str, as_of: date | None) -> VintageU
 def _inputs(recipe: PanelRecipe, vintages: Iterable[VintageUsed]) -> str:
     """The hash of everything the table depends on."""
     parts = [BUILD, recipe.id, recipe.sha256, territory_sha256(recipe.territory)]
+    parts += [f"{column.name} = {column.expression}" for column in recipe.derived]
     parts += [f"{v.dataset} {v.published} {v.sha256}" for v in vintages]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -103,7 +112,8 @@ def _table(
     codes = _codes(connection, "picked")
     units = units_of(recipe.territory, codes, f"panel {recipe.id}")
     convert(connection, unit_links(recipe.territory, units, codes), recipe.territory.coverage)
-    broadcast(connection, parent_links(recipe.territory, units, _codes(connection, "picked_parents")))
+    nations = _codes(connection, "picked_parents")
+    broadcast(connection, parent_links(recipe.territory, units, nations))
     grid = pd.MultiIndex.from_product(
         [sorted(units), range(recipe.first, recipe.last + 1)], names=[recipe.unit, recipe.time]
     )
@@ -114,7 +124,8 @@ def _table(
         columns[pick.name] = _known(values, pick.name).astype("float64")
         if pick.flag:
             columns[f"{pick.name}_flag"] = _known(flags, pick.name).astype("str")
-    frame = pd.concat([_index(grid, recipe, units), pd.DataFrame(columns).reset_index(drop=True)], axis=1)
+    measured = pd.DataFrame(columns).reset_index(drop=True)
+    frame = pd.concat([_index(grid, recipe, units), measured], axis=1)
     return frame, tuple(map(sentence, conversions(connection)))
 
 
@@ -134,8 +145,13 @@ def _index(grid: pd.MultiIndex, recipe: PanelRecipe, units: Mapping[str, Unit]) 
     if recipe.parent is not None:
         index[recipe.parent] = described.map(lambda unit: unit.parent).astype("str")
     for name in recipe.territory.attributes:
-        index[name] = described.map(lambda unit, name=name: unit.attributes[name]).astype("str")
+        index[name] = _typed(described.map(lambda unit, name=name: unit.attributes[name]))
     return index
+
+
+def _typed(attribute: pd.Series) -> pd.Series:
+    """Text, or whole numbers where all entries are (FIPS codes)."""
+    return attribute.astype("int64" if attribute.str.fullmatch("[0-9]+").all() else "str")
 
 
 def _derive(frame: pd.DataFrame, recipe: PanelRecipe) -> pd.DataFrame:

@@ -28,12 +28,14 @@ CREATE TABLE {table} (
 _SELECT = """
 CREATE OR REPLACE TEMP TABLE cells AS
 SELECT geo, TRY_CAST(substr(time, 1, 4) AS INTEGER) AS period, {aggregate} AS value,
-       array_to_string(list_sort(list_distinct(flatten(list(string_split(flags, ''))))), '') AS flags,
+       array_to_string(list_sort(list_distinct(flatten(list(string_split(flags, ''))))), '')
+           AS flags,
        count(*) AS n
 FROM observations
 WHERE TRY_CAST(substr(time, 1, 4) AS INTEGER) BETWEEN ? AND ?{tests}
 GROUP BY geo, period
 """
+_STORE = "INSERT INTO {table} SELECT ?, ?, geo, period, value, flags FROM cells"
 _FILL = """
 INSERT INTO picked
 SELECT ?, ?, r.geo, y.period, ?, NULL
@@ -116,7 +118,7 @@ def _pick(connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, pick: Pick
             "narrow `where` to one code of each dimension, or name the dimension in `over`",
         )
     connection.execute(
-        statement("INSERT INTO {table} SELECT ?, ?, geo, period, value, flags FROM cells", table=table),
+        statement(_STORE, table=table),
         [pick.name, pick.kind],
     )
     connection.execute("INSERT INTO columns_of VALUES (?, ?)", [pick.name, pick.dataset])

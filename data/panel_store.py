@@ -52,10 +52,11 @@ def read_panel(path: Path) -> Panel:
         table = pq.read_table(pa.BufferReader(content))
         about = json.loads(table.schema.metadata[_KEY])
     except (pa.ArrowInvalid, KeyError, TypeError, ValueError):
-        raise BadInput(str(path), "is no panel file", "delete it and build the panel again") from None
+        raise BadInput(str(path), "is no panel file", "delete it and build it again") from None
+    columns = [Column(**{**c, "sources": tuple(c["sources"])}) for c in about.pop("columns")]
     return Panel(
         frame=table.replace_schema_metadata(None).to_pandas(),
-        columns={c["name"]: Column(**{**c, "sources": tuple(c["sources"])}) for c in about.pop("columns")},
+        columns={column.name: column for column in columns},
         vintages=tuple(VintageUsed(**vintage) for vintage in about.pop("vintages")),
         notes=tuple(about.pop("notes")),
         sha256=hashlib.sha256(content).hexdigest(),

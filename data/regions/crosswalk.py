@@ -49,11 +49,10 @@ def plain_links(
     system: RegionSystem,
     version: str,
     merge: Mapping[str, tuple[str, ...]],
-    dropped: Iterable[str] = (),
 ) -> tuple[Link, ...]:
     """All links that need no weights, from every version to the units of `version`.
 
-    `merge` replaces regions by their union; units in `dropped` get no links.
+    `merge` replaces regions by their union.
     """
     union = {part: unit for unit, parts in merge.items() for part in parts}
     nearest_version: dict[tuple[Route, str, tuple[str, ...]], str] = {}
@@ -61,10 +60,11 @@ def plain_links(
     by_distance = sorted(system.versions, key=lambda v: _distance(system, v, version))
     for source_version in by_distance:
         overlaps = _unite(overlaps_between(system, source_version, version), union)
-        for link in _of_version(overlaps, source_version, _distance(system, source_version, version)):
+        distance = _distance(system, source_version, version)
+        for link in _of_version(overlaps, source_version, distance):
             sources = () if link.route == "same" else tuple(_sources(overlaps, link.unit))
             nearest = nearest_version.setdefault((link.route, link.unit, sources), source_version)
-            if nearest == source_version and link.unit not in dropped:
+            if nearest == source_version:
                 links.append(link)  # a group of codes counts once, in the nearest version
     return tuple(links)
 
@@ -74,7 +74,6 @@ def weighted_links(
     version: str,
     merge: Mapping[str, tuple[str, ...]],
     overlaps: Iterable[Overlap],
-    dropped: Iterable[str] = (),
 ) -> tuple[Link, ...]:
     """Links for regions that were split or moved, from the measured overlaps of two versions.
 
@@ -85,26 +84,24 @@ def weighted_links(
     amounts: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
     for o in overlaps:
         amounts[o.version][o.source, union.get(o.target, o.target)] += o.amount
-    links = []
+    links: list[Link] = []
     for source_version, pairs in amounts.items():
-        kept = _without_slivers(pairs)
-        by_source, by_unit = _totals(kept)
         distance = _distance(system, source_version, version)
+        group = f"weighted {source_version}"
         links += [
-            Link(
-                source,
-                unit,
-                "weighted",
-                source_version,
-                distance,
-                f"weighted {source_version} {unit}",
-                amount / by_source[source],
-                amount / by_unit[unit],
-            )
-            for (source, unit), amount in kept.items()
-            if unit not in dropped
+            Link(source, unit, "weighted", source_version, distance, group, weight, cover)
+            for source, unit, weight, cover in _shares(_without_slivers(pairs))
         ]
     return tuple(links)
+
+
+def _shares(
+    pairs: Mapping[tuple[str, str], float],
+) -> Iterable[tuple[str, str, float, float]]:
+    """Each overlap as a share of its source and as a share of its unit."""
+    by_source, by_unit = _totals(pairs)
+    for (source, unit), amount in sorted(pairs.items()):
+        yield source, unit, amount / by_source[source], amount / by_unit[unit]
 
 
 def overlaps_between(system: RegionSystem, old: str, new: str) -> Overlaps:

@@ -60,6 +60,7 @@ class RegionSystem:
     parent_aliases: Mapping[str, str]
     prefixes: Mapping[str, str]
     parent_prefix: int | None
+    parent_attribute: str | None
     sha256: str
 
     def codes(self, version: str) -> tuple[str, ...]:
@@ -84,10 +85,10 @@ class RegionSystem:
         return self.versions.index(version)
 
     def parent_of(self, code: str) -> str:
-        """The code of the level above; the attribute `parent` where codes do not show it."""
+        """The level above a region: the start of its code or an attribute; "" if there is none."""
         if self.parent_prefix is not None:
             return code[: self.parent_prefix]
-        return self.attribute(code, "parent")
+        return self.attribute(code, self.parent_attribute) if self.parent_attribute else ""
 
     def attribute(self, code: str, name: str) -> str:
         """An attribute of the newest region of this code. Raises BadInput for an unknown name."""
@@ -131,6 +132,7 @@ def region_system(id: str) -> RegionSystem:
         },
         prefixes=raw.get("prefixes", {}),
         parent_prefix=raw.get("parent_prefix"),
+        parent_attribute=raw.get("parent_attribute"),
         sha256=_digest([path, *tables]),
     )
 

@@ -1,0 +1,97 @@
+"""A user's own file: what is read, and what is refused with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import BadInput
+from data.own_panel import read_own_panel
+from data.panel import Panel
+from data.panel_store import export
+
+
+def panel_of(folder: Path, text: str, name: str = "own.csv") -> Panel:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return read_own_panel(path, "geo", "year", "country")
+
+
+GOOD = "geo,country,year,x,kind\nB,Q,2001,2,town\nA,Q,2001,,city\nA,Q,2000,1.5,city\n"
+
+
+def test_rows_are_sorted_and_empty_cells_are_missing(tmp_path: Path) -> None:
+    frame = panel_of(tmp_path, GOOD).frame
+    assert list(zip(frame["geo"], frame["year"], strict=True)) == [
+        ("A", 2000),
+        ("A", 2001),
+        ("B", 2001),
+    ]
+    np.testing.assert_array_equal(frame["x"], [1.5, np.nan, 2.0])
+    assert list(frame["kind"]) == ["city", "city", "town"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".dta", ".xlsx"])
+def test_every_format_gives_the_same_panel(tmp_path: Path, suffix: str) -> None:
+    original = panel_of(tmp_path, GOOD)
+    path = tmp_path / f"again{suffix}"
+    export(original, path)
+    again = read_own_panel(path, "geo", "year", "country")
+    pd.testing.assert_frame_equal(again.frame, original.frame, check_dtype=False)
+
+
+def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "firms.csv"
+    path.write_text("firm,year,x\n10,1990,1\n9,1990,2\n")
+    assert list(read_own_panel(path, "firm", "year").frame["firm"]) == [9, 10]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("geo,country,year,x\n", "has no rows"),
+        ("geo,country,x\nA,Q,1\n", "line 1: has no column 'year'"),
+        ("geo,country,year,x,x\nA,Q,2000,1,1\n", "line 1: column 'x' occurs twice"),
+        ("geo;country;year\nA;Q;2000\n", "separated by ;"),
+        (GOOD + "A,Q,2000,3,city\n", "line 5: geo A and year 2000 stand on line 4 already"),
+        ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,two\n", "line 3, column 'x': text among"),
+        ('geo,country,year,x\nA,Q,2000,1\nA,Q,2001,"1,234"\n', "line 3, column 'x': text among"),
+        ("geo,country,year,x\nA,Q,2000,1\n\nA,Q,2001,inf\n", "line 4, column 'x': an infinite"),
+        ("geo,country,year,x\nA,Q,2000.5,1\n", "line 2, column 'year': '2000.5' is no whole"),
+        ("geo,country,year,x\nA,Q,,1\n", "line 2, column 'year'"),
+        ("geo,country,year,x\n,Q,2000,1\n", "line 2: column 'geo' is empty"),
+        ("geo,country,year,x\nA,,2000,1\n", "line 2: column 'country' is empty"),
+        ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,1,1\n", "cannot be read: .*line 3"),
+    ],
+)
+def test_faults_are_named_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        panel_of(tmp_path, text)
+
+
+def test_files_that_are_not_what_they_say(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.csv.gz"
+    export(panel_of(tmp_path, GOOD), whole)
+    for name in ("cut.csv.gz", "cut.parquet", "cut.xlsx", "cut.dta"):
+        (tmp_path / name).write_bytes(whole.read_bytes()[:-12])
+        with pytest.raises(BadInput, match=name):
+            read_own_panel(tmp_path / name, "geo", "year")
+    (tmp_path / "latin.csv").write_bytes("geo,year\nMünchen,2000\n".encode("latin-1"))
+    with pytest.raises(BadInput, match="not UTF-8"):
+        read_own_panel(tmp_path / "latin.csv", "geo", "year")
+    with pytest.raises(BadInput, match="no such file"):
+        read_own_panel(tmp_path / "nowhere.csv", "geo", "year")
+    with pytest.raises(BadInput, match="unknown kind"):
+        read_own_panel(tmp_path / "own.sav", "geo", "year")
+
+
+def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "book.xlsx"
+    export(panel_of(tmp_path, GOOD), path)
+    assert len(read_own_panel(path, "geo", "year", sheet="panel").frame) == 3
+    with pytest.raises(BadInput, match="has no sheet 'panels'; did you mean panel"):
+        read_own_panel(path, "geo", "year", sheet="panels")
