@@ -18,7 +18,14 @@ from data.panel_recipe import PanelRecipe, panel_names, panel_recipe
 from data.panel_store import panel_path, read_panel, write_panel
 from data.recipes import dataset_recipe
 from data.regions.convert import broadcast, conversions, convert, sentence, wide
-from data.regions.territory import Unit, parent_links, territory_sha256, unit_links, units_of
+from data.regions.territory import (
+    Unit,
+    mixtures,
+    parent_links,
+    territory_sha256,
+    unit_links,
+    units_of,
+)
 from data.warehouse import Warehouse
 
 __all__ = ["build_panel", "datasets_of", "panel_names"]
@@ -71,7 +78,7 @@ def _panel(
         sha256="",
         title=recipe.title,
         vintages=vintages,
-        simulated=recipe.simulated,
+        simulated=recipe.simulated or any(dataset_recipe(d).simulated for d in recipe.datasets),
         notes=(*recipe.notes, *changed),
     )
 
@@ -126,7 +133,8 @@ def _table(
             columns[f"{pick.name}_flag"] = _known(flags, pick.name).astype("str")
     measured = pd.DataFrame(columns).reset_index(drop=True)
     frame = pd.concat([_index(grid, recipe, units), measured], axis=1)
-    return frame, tuple(map(sentence, conversions(connection)))
+    changed = tuple(map(sentence, conversions(connection)))
+    return frame, (*mixtures(connection, recipe.territory), *changed)
 
 
 def _codes(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

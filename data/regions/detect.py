@@ -49,5 +49,5 @@ def mixture_sentence(dataset: str, system: RegionSystem, found: Detection) -> st
     some = ", ".join(list(found.others)[:8]) + (", ..." if len(found.others) > 8 else "")
     return (
         f"{dataset}: codes of {system.id} version {found.version}, "
-        f"with {len(found.others)} codes of other versions beside them ({some})"
+        f"mixed with codes of other versions ({len(found.others)}: {some})"
     )

@@ -6,10 +6,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import duckdb
+
 from data.errors import BadInput
 from data.panel_recipe import Territory
 from data.regions.crosswalk import Link, plain_links
+from data.regions.detect import detect, mixture_sentence
 from data.regions.systems import RegionSystem, region_system
+
+_CODES = "SELECT DISTINCT dataset, geo FROM picked JOIN columns_of USING (col) ORDER BY ALL"
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,20 @@ def parent_links(
         for unit in units.values()
         if unit.parent == parent
     ]
+
+
+def mixtures(
+    connection: duckdb.DuckDBPyConnection, territory: Territory
+) -> tuple[str, ...]:
+    """A sentence for each dataset whose codes belong to more than one version."""
+    if territory.system is None:
+        return ()
+    system = region_system(territory.system)
+    codes: dict[str, set[str]] = {}
+    for dataset, code in connection.execute(_CODES).fetchall():
+        codes.setdefault(dataset, set()).add(_spelled(territory, code))
+    found = {dataset: detect(system, of_dataset) for dataset, of_dataset in codes.items()}
+    return tuple(mixture_sentence(d, system, f) for d, f in found.items() if f.is_mixture)
 
 
 def territory_sha256(territory: Territory) -> str:

@@ -25,7 +25,7 @@ def test_the_payments_hybrid_is_a_mixture() -> None:
     assert found.version == "2013"
     assert set(found.others) == {"FR91", "FR92", "FR93", "FR94", "UKI1", "UKI2"}
     assert found.others["FR91"] == ("2006", "2010")
-    assert "with 6 codes of other versions" in mixture_sentence("d/x", NUTS, found)
+    assert "mixed with codes of other versions (6: " in mixture_sentence("d/x", NUTS, found)
 
 
 def test_aggregates_and_other_levels_are_unknown() -> None:

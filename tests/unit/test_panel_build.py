@@ -1,0 +1,179 @@
+"""From loaded files to a panel: selection, aggregation, missing cells, notes, one file each."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from data import panel_recipe
+from data.errors import BadInput, ContractBroken
+from data.ingest import ingest
+from data.panel import Panel
+from data.panel_build import build_panel, datasets_of
+
+TABLE = """unit,age,sex,geo\\time\t2011 \t2010 \t2009
+THS,Y15-24,T,EL11\t: \t: \t6.5 u
+THS,Y15-24,T,EL51\t11.5 b\t8.6 \t:
+THS,Y15-24,T,AT11\t: c\t2.0 \t1.0
+THS,Y15-24,M,AT11\t0.5 \t0.7 \t0.6
+THS,Y15-24,F,AT11\t0.5 \t: u\t0.4
+THS,Y15-24,T,AT\t30.0 \t31.0 \t32.0
+THS,Y15-24,T,LT01\t1.0 \t2.0 \t3.0
+THS,Y15-24,T,LT02\t1.5 \t: \t3.5
+"""
+RECIPE = """
+[panel]
+id = "{id}"
+title = "Small"
+[index]
+unit = "geo"
+time = "year"
+parent = "country"
+first = 2009
+last = 2011
+[regions]
+system = "nuts"
+version = "2013"
+parents = ["AT", "EL", "LT"]
+attributes = ["name"]
+[[source]]
+dataset = "eurostat/lfst_r_lfu3pers"
+where = {{ age = "Y15-24" }}
+kind = "count"
+level = "regional"
+unit = "thousand persons"
+[source.columns]
+total = {{ where = {{ sex = "T" }}, label = "Total", flag = true }}
+both = {{ where = {{ sex = ["M", "F"] }}, over = ["sex"], label = "Men and women" }}
+nation = {{ where = {{ sex = "T" }}, at = "parent", level = "national", label = "Country" }}
+{more}
+[derived]
+double = {{ expression = "2 * total", label = "Twice", unit = "persons", level = "regional" }}
+"""
+Build = Callable[..., Panel]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse that holds `TABLE`, published in 2017."""
+    files, home = tmp_path_factory.mktemp("files"), tmp_path_factory.mktemp("home")
+    with gzip.open(files / "lfst_r_lfu3pers.tsv.gz", "wt") as file:
+        file.write(TABLE)
+    ingest(["eurostat/lfst_r_lfu3pers"], home, files, date(2017, 3, 1), lambda _: None)
+    return home
+
+
+@pytest.fixture
+def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Builds a panel from `home` by a recipe written for the test."""
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    monkeypatch.setattr(panel_recipe, "PANELS", recipes)
+
+    def built(id: str, more: str = "", text: str = RECIPE, as_of: date | None = None) -> Panel:
+        (recipes / f"{id}.toml").write_text(text.format(id=id, more=more))
+        panel_recipe.panel_recipe.cache_clear()
+        return build_panel(id, home, as_of, lambda _: None)
+
+    return built
+
+
+def cell(panel: Panel, geo: str, year: int, column: str) -> Any:
+    frame = panel.frame
+    return frame.loc[(frame["geo"] == geo) & (frame["year"] == year), column].item()
+
+
+def test_the_grid_is_all_regions_by_all_years(build: Build) -> None:
+    frame = build("grid").frame
+    assert len(frame) == (9 + 13 + 1) * 3
+    assert not frame.duplicated(["geo", "year"]).any()
+    assert frame["geo"].is_monotonic_increasing
+    assert cell(build("grid"), "AT11", 2009, "name") == "Burgenland"
+    assert cell(build("grid"), "EL51", 2009, "country") == "EL"
+
+
+def test_values_and_flags_arrive_under_the_panels_codes(build: Build) -> None:
+    panel = build("values")
+    assert cell(panel, "EL51", 2009, "total") == 6.5
+    assert cell(panel, "EL51", 2009, "total_flag") == "u"
+    assert cell(panel, "EL51", 2011, "total_flag") == "b"
+    assert cell(panel, "AT11", 2009, "double") == 2.0
+    assert cell(panel, "LT00", 2009, "total") == 6.5
+
+
+def test_missing_stays_missing_and_keeps_its_reason(build: Build) -> None:
+    panel = build("missing")
+    assert np.isnan(cell(panel, "AT11", 2011, "total"))
+    assert cell(panel, "AT11", 2011, "total_flag") == "c"
+    assert np.isnan(cell(panel, "LT00", 2010, "total"))
+    assert np.isnan(cell(panel, "AT12", 2010, "total"))
+    assert panel.frame.loc[panel.frame["geo"] == "AT12", "total_flag"].isna().all()
+    assert np.isnan(cell(panel, "AT11", 2011, "double"))
+
+
+def test_sums_need_all_their_parts(build: Build) -> None:
+    panel = build("sums")
+    assert cell(panel, "AT11", 2009, "both") == pytest.approx(1.0, abs=1e-15)
+    assert np.isnan(cell(panel, "AT11", 2010, "both"))
+    assert np.isnan(cell(panel, "EL51", 2010, "both"))
+
+
+def test_national_figures_are_repeated_for_each_region(build: Build) -> None:
+    panel = build("national")
+    assert panel.frame.loc[panel.frame["country"] == "AT", "nation"].tolist() == 9 * [32, 31, 30]
+    assert panel.frame.loc[panel.frame["country"] == "EL", "nation"].isna().all()
+
+
+def test_columns_vintages_and_conversions_are_recorded(build: Build) -> None:
+    panel = build("record")
+    assert panel.columns["double"].sources == ("eurostat/lfst_r_lfu3pers",)
+    assert panel.columns["nation"].level == "national"
+    (vintage,) = panel.vintages
+    assert (vintage.published, vintage.publisher) == ("2017-03-01", "Eurostat")
+    assert any("renamed since version 2010 (EL51)" in note for note in panel.notes)
+    assert any("mixed with codes of other versions (1: EL11)" in note for note in panel.notes)
+    assert datasets_of("record") == ("eurostat/lfst_r_lfu3pers",)
+
+
+def test_the_same_inputs_give_the_same_file_and_others_another(build: Build, home: Path) -> None:
+    first, again = build("same"), build("same")
+    assert first.sha256 == again.sha256
+    assert len(list((home / "panels").glob("same-*"))) == 1
+    changed = RECIPE.replace("2 * total", "3 * total")
+    assert build("same", text=changed).sha256 != first.sha256
+    assert len(list((home / "panels").glob("same-*"))) == 2
+
+
+def test_a_ledger_says_zero_where_it_lists_nothing(build: Build) -> None:
+    more = 'men = { where = { sex = "M" }, absent = 0.0, label = "Men" }'
+    panel = build("ledger", more)
+    assert cell(panel, "AT11", 2009, "men") == 0.6
+    assert cell(panel, "EL51", 2010, "men") == 0.0
+    assert np.isnan(cell(panel, "AT12", 2010, "men"))
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "message"),
+    [
+        ('x = { where = { sex = "X" }, label = "X" }', BadInput, "column x: nothing in"),
+        ('x = { where = { sx = "T" }, label = "X" }', BadInput, "no dimension 'sx'"),
+        ('x = { label = "X" }', ContractBroken, "column x: 3 observations"),
+        ('x = { where = { sex = "T" }, over = ["ag"], label = "X" }', BadInput, "'ag'"),
+    ],
+)
+def test_a_selection_that_cannot_be_right_is_refused(
+    build: Build, more: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        build("wrong", more)
+
+
+def test_before_the_first_edition_there_is_no_panel(build: Build) -> None:
+    with pytest.raises(BadInput, match="no edition was known on 2016-01-01"):
+        build("early", as_of=date(2016, 1, 1))
