@@ -147,7 +147,7 @@ def remember(
 def own_day(recipe: DatasetRecipe, answer: Fetched) -> date | None:
     """The day of publication that the file states, or else the answer's header."""
     assert answer.path is not None
-    own = own_date(recipe, answer.path, layout_of(recipe), raw.digest(answer.path))
+    own = own_date(recipe, answer.path, layout_of(recipe))
     try:
         sent = parsedate_to_datetime(answer.last_modified) if answer.last_modified else None
     except ValueError:

@@ -51,14 +51,15 @@ def lagged_outcome(design: Design) -> int | None:
 def nickell_bound(design: Design, beta: Floats) -> Test | None:
     """The bias to expect of the lagged outcome's coefficient in a within fit beta (k,), if any.
 
-    `periods` is the mean number of rows of a unit. The statistic is the bias at the rho that the
+    `periods` is the mean number of rows of a unit, as a whole number: a negative root has no
+    power in between. The statistic is the bias at the rho that the
     estimate implies, or at a unit root where no stationary one does.
     """
     column = lagged_outcome(design)
     if column is None:
         return None
     counts = np.bincount(design.unit)
-    periods = float(counts[counts > 0].mean())
+    periods = float(round(counts[counts > 0].mean()))
     if periods < 2:
         return None
     estimate = float(beta[column])
@@ -67,6 +68,6 @@ def nickell_bound(design: Design, beta: Floats) -> Test | None:
     fits = "no stationary root fits it" if rho is None else f"a root of {rho:.3f} would give it"
     note = (
         f"the estimate {estimate:.3f} of {design.terms[column]} is biased towards less persistence"
-        f" with {periods:.1f} periods a unit ({fits}); use difference-gmm, system-gmm or lsdvc"
+        f" with {periods:.0f} periods a unit ({fits}); use difference-gmm, system-gmm or lsdvc"
     )
     return Test("nickell_bias", bias, None, None, note)
