@@ -29,7 +29,7 @@ def publish_run(estimated: Estimated, session: Session) -> Run:
     """Writes everything a study publishes into a new run and renews the site's index."""
     # matplotlib and typst are loaded only when something is drawn
     from reports.publish import publish
-    from reports.site import write_index
+    from reports.site.index import write_index
 
     study, panel, curve = estimated.study, estimated.panel, estimated.curve
     start = time.perf_counter()

@@ -17,7 +17,6 @@ from data.panel import Panel
 from data.panel_build import build_panel, datasets_of
 from data.vintages import Vintage
 from data.warehouse import Warehouse
-from models.engine.multiverse import run_curve
 from models.engine.results import Curve
 from models.fitting import fit_study
 from models.study import Study
@@ -43,9 +42,9 @@ def load_missing(wanted: Sequence[str], session: Session) -> tuple[Loaded, ...]:
 
 
 def vintages(home: Path) -> list[Vintage]:
-    """All editions that the warehouse in `home` holds."""
+    """All editions that the warehouse in `home` holds; none where nothing was loaded yet."""
     with Warehouse(home) as warehouse:
-        return warehouse.vintages()
+        return warehouse.vintages() if warehouse.path.exists() else []
 
 
 def study_panel(study: Study, session: Session) -> Panel:
@@ -88,5 +87,8 @@ def specification_curve(
     study: Study, panel: Panel, session: Session, dask: str | None = None
 ) -> Curve:
     """The study's multiverse with its joint test and its audit, here or on a Dask cluster."""
+    # loaded only when a curve is drawn: `fit` starts without it
+    from models.engine.multiverse import run_curve
+
     with session.step(f"specification curve of {study.id}"):
         return run_curve(study, panel, session.say)

@@ -23,6 +23,6 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     curve = steps.specification_curve(study, steps.study_panel(study, session), session)
     if args.json:
         return as_document(curve), ""
-    from reports.tables.text import curve_summary
+    from reports.tables.curve_text import curve_summary
 
     return None, curve_summary(curve)
