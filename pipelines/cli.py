@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,6 +28,11 @@ COMMANDS = {
     "list": "what there is: studies, panels, sources, vintages, runs",
     "doctor": "versions, warehouse integrity, sources, and what to do about each finding",
 }
+
+
+# One thread for linear algebra, set before NumPy is loaded: the same digits whatever the machine's
+# number of cores, and small matrices are faster without a second thread. A user's setting wins.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class _Parser(argparse.ArgumentParser):
