@@ -24,10 +24,7 @@ def crossing_sums(
     P projects on what the crossing effects add to the nested ones, and unit (n, p) is W^(1/2) Z
     in the scale of the cross-products; r is the rank that the crossing effects add.
     """
-    nested = tuple(codes for codes in projected.effects if is_nested(codes, cluster))
-    crossing = [
-        dense_codes(codes) for codes in projected.effects if not is_nested(codes, cluster)
-    ]
+    nested, crossing = _apart(projected, cluster)
     root = np.sqrt(projected.weights)
     sums = []
     for codes in crossing:
@@ -38,6 +35,25 @@ def crossing_sums(
         return np.zeros((n_clusters, unit.shape[1], 0))
     basis = _inverse_root(_gram(projected, nested, crossing))
     return np.einsum("glp,lr->gpr", np.concatenate(sums, axis=1), basis, optimize=True)
+
+
+def crossing_columns(projected: Projected, cluster: Codes) -> Floats:
+    """Orthonormal columns (n, r) that span what the crossing effects add to the nested ones."""
+    nested, crossing = _apart(projected, cluster)
+    if not crossing:
+        return np.zeros((projected.n_obs, 0))
+    dummies = [codes[:, None] == np.arange(int(codes.max()) + 1) for codes in crossing]
+    absorption = absorb(nested, projected.weights, projected.n_obs)
+    rest = absorption.residual(np.hstack(dummies).astype(np.float64))
+    return rest @ _inverse_root(rest.T @ (rest * projected.weights[:, None]))
+
+
+def _apart(projected: Projected, cluster: Codes) -> tuple[tuple[Codes, ...], list[Codes]]:
+    """Effects nested in the clusters (n,), and the others without gaps in their codes."""
+    nested = [is_nested(codes, cluster) for codes in projected.effects]
+    inside = tuple(c for c, yes in zip(projected.effects, nested, strict=True) if yes)
+    across = [dense_codes(c) for c, yes in zip(projected.effects, nested, strict=True) if not yes]
+    return inside, across
 
 
 def _gram(projected: Projected, nested: tuple[Codes, ...], crossing: list[Codes]) -> Floats:

@@ -45,29 +45,19 @@ class Resampler:
         drawn = signs[self.cluster]
         slopes = np.empty((len(self.cells), drawn.shape[1]))
         t = np.empty_like(slopes)
-        quadratic = _few_clusters if self.few_clusters else _many_clusters
         for block, cells in self._blocks():
             null = self._null(cells)
             slopes[block] = (null.scores / null.information[:, None]) @ drawn
-            squares = np.maximum(quadratic(null, drawn), np.finfo(float).tiny)
+            squares = np.maximum(null.sums_of_squares(drawn), np.finfo(float).tiny)
             numerator = null.scores @ drawn
             t[block] = numerator / np.sqrt(squares * null.factor[:, None])
             slopes[block] *= self._units(cells)[:, None]
         return slopes, t
 
-    @property
-    def _rank(self) -> int:
-        return len(self.controls) + 1 + self.crossing.shape[2]
-
-    @property
-    def few_clusters(self) -> bool:
-        """Whether a quadratic form costs less than the two thin products it factors into."""
-        return len(self.cluster) <= 4 * self._rank
-
     def _blocks(self) -> Iterator[tuple[slice, Cells]]:
-        n_clusters = len(self.cluster)
-        size = n_clusters * max(self._rank, n_clusters if self.few_clusters else 0)
-        step = max(1, NUMBERS // size)
+        n_clusters, rank = len(self.cluster), len(self.controls) + 1 + self.crossing.shape[2]
+        wide = n_clusters if few_clusters(n_clusters, rank) else 0
+        step = max(1, NUMBERS // (n_clusters * max(rank, wide)))
         for start in range(0, len(self.cells), step):
             block = slice(start, start + step)
             yield block, self.cells[block]
@@ -116,10 +106,21 @@ class NullScores:
     information: Floats
     factor: Floats
 
+    def sums_of_squares(self, signs: Floats) -> Floats:
+        """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D)."""
+        n_clusters, rank = self.right.shape[1:]
+        quadratic = _few_clusters if few_clusters(n_clusters, rank) else _many_clusters
+        return quadratic(self, signs)
+
     def halves(self) -> Floats:
         """Y (S, G, q) such that K'K = diag(scores^2) - Y right' - right Y'."""
         inner = self.left.transpose(0, 2, 1) @ self.left
         return self.scores[:, :, None] * self.left - 0.5 * self.right @ inner
+
+
+def few_clusters(n_clusters: int, rank: int) -> bool:
+    """Whether a quadratic form costs less than the two thin products it factors into."""
+    return n_clusters <= 4 * rank
 
 
 def _times(columns: Floats, sums: Floats) -> Floats:

@@ -95,6 +95,7 @@ class RejectionRate:
     rejection_rate: float
     simulation_error: float
     n_clusters: int | None
+    placebos: int
     chosen: bool
 
 

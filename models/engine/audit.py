@@ -1,0 +1,180 @@
+"""The placebo audit: does this inference, on this panel, reject a true null as often as it says?
+
+Each placebo treatment is put into the study's own model in place of the real one: outcome,
+controls, effects, weights and sample stay. Nothing connects a placebo with the outcome, so that a
+5 % test should reject it in 5 % of cases (Bertrand, Duflo and Mullainathan 2004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.absorb import group_sums
+from models.design import Codes, Floats
+from models.engine.crossproducts import NO_VARIATION
+from models.engine.curve import critical_value
+from models.engine.placebo import PlaceboProcess
+from models.engine.projection import Projected, effects_counted, groupings
+from models.engine.subsets import Flags
+from models.inference.dependence import default_lags
+
+BLOCK = 200  # placebos handled at a time
+
+
+@dataclass(frozen=True)
+class AuditSample:
+    """The main model's sample without its treatment.
+
+    projected.Z (n, 1 + m) holds outcome and controls. clusters maps names to code arrays (n,)
+    without gaps, the one that resampling uses first; period (n,) counts calendar periods.
+    """
+
+    projected: Projected
+    clusters: Mapping[str, Codes]
+    period: Codes
+
+    @property
+    def basis(self) -> Floats:
+        """Columns (n, rank) that span the projected controls, orthonormal under the weights."""
+        root = np.sqrt(self.projected.weights)[:, None]
+        before = self.projected.before[1:]
+        controls = self.projected.Z[:, 1:] / np.where(before > 0, before, 1.0)
+        left, size, _ = np.linalg.svd(controls * root, full_matrices=False)
+        return left[:, size**2 > NO_VARIATION] / root
+
+
+@dataclass(frozen=True)
+class PlaceboFits:
+    """B placebo regressions: treatments x (n, B) net of the rest, their scores (n, B).
+
+    y (n,) is the outcome net of controls and effects; beta, information = x'Wx and rss are (B,).
+    """
+
+    x: Floats
+    y: Floats
+    scores: Floats
+    beta: Floats
+    information: Floats
+    rss: Floats
+
+    def t(self, variance_of_score: Floats) -> Floats:
+        """t-statistics (B,) from the variance of the summed score; NaN where there is none."""
+        known = np.where(variance_of_score > 0, variance_of_score, np.nan)
+        return self.beta * self.information / np.sqrt(known)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One kind of inference: which of B placebos it would call significant at 5 %."""
+
+    kind: str
+    by: tuple[str, ...]
+    correction: str | None
+    n_clusters: int | None
+    rejects: Callable[[PlaceboFits], Flags]
+
+
+def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> PlaceboFits:
+    """Regress the outcome on each placebo treatment (n, B), controls and effects."""
+    w = sample.projected.weights
+    x = sample.projected.absorption.residual(treatments)
+    weighted = basis * w[:, None]
+    x -= basis @ (weighted.T @ x)
+    y = sample.projected.Z[:, 0]
+    y = y - basis @ (weighted.T @ y)
+    information = np.einsum("i,ib,ib->b", w, x, x, optimize=True)
+    beta = ((w * y) @ x) / information
+    residual = y[:, None] - beta * x
+    rss = np.einsum("i,ib,ib->b", w, residual, residual, optimize=True)
+    return PlaceboFits(x, y, w[:, None] * x * residual, beta, information, rss)
+
+
+def rejection_rates(
+    sample: AuditSample,
+    judges: list[Judge],
+    process: PlaceboProcess,
+    placebos: int,
+    rng: np.random.Generator,
+) -> list[float]:
+    """The share of `placebos` treatments that each judge rejects."""
+    basis = sample.basis
+    rejected = np.zeros(len(judges), dtype=np.int64)
+    for start in range(0, placebos, BLOCK):
+        treatments = process.draw(min(BLOCK, placebos - start), rng)
+        fits = fit_placebos(sample, basis, treatments)
+        rejected += [int(judge.rejects(fits).sum()) for judge in judges]
+    return [float(count) / placebos for count in rejected]
+
+
+def quick_judges(sample: AuditSample) -> list[Judge]:
+    """Inference from sums of scores: classical, robust, clustered, two-way, Driscoll-Kraay."""
+    names = list(sample.clusters)
+    sets = [(name,) for name in names]
+    judges = [_classical(sample), _robust(sample)]
+    judges += [_clustered(sample, by) for by in sets]
+    if "time" not in names:
+        judges.append(_clustered(sample, (names[0], "time")))
+    return [*judges, _driscoll_kraay(sample)]
+
+
+def _classical(sample: AuditSample) -> Judge:
+    spare = _spare(sample)
+
+    def rejects(fits: PlaceboFits) -> Flags:
+        t = fits.t(fits.rss / spare * fits.information)
+        return np.abs(t) > critical_value(spare)
+
+    return Judge("classical", (), None, None, rejects)
+
+
+def _robust(sample: AuditSample) -> Judge:
+    spare = _spare(sample)
+    factor = sample.projected.n_obs / spare
+
+    def rejects(fits: PlaceboFits) -> Flags:
+        t = fits.t(np.einsum("ib,ib->b", fits.scores, fits.scores) * factor)
+        return np.abs(t) > critical_value(spare)
+
+    return Judge("robust", (), None, None, rejects)
+
+
+def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
+    codes = tuple(sample.period if name == "time" else sample.clusters[name] for name in by)
+    groups = groupings(sample.projected, codes)
+    n = sample.projected.n_obs
+    spare = n - sample.projected.Z.shape[1] - groups[0].effects_counted
+    fewest = min(group.n_groups for group in groups)
+
+    def rejects(fits: PlaceboFits) -> Flags:
+        meat = np.zeros(len(fits.beta))
+        for group in groups:
+            sums = group_sums(group.codes, fits.scores, None, group.n_groups)
+            factor = group.n_groups / (group.n_groups - 1) * (n - 1) / spare
+            meat += group.sign * factor * np.einsum("gb,gb->b", sums, sums)
+        return np.abs(fits.t(meat)) > critical_value(fewest - 1.0)
+
+    return Judge("cluster", by, "CR1", fewest, rejects)
+
+
+def _driscoll_kraay(sample: AuditSample) -> Judge:
+    n_periods = len(np.unique(sample.period))
+    lags = default_lags(n_periods)
+
+    def rejects(fits: PlaceboFits) -> Flags:
+        sums = group_sums(sample.period, fits.scores, None, int(sample.period.max()) + 1)
+        meat = np.einsum("tb,tb->b", sums, sums)
+        for lag in range(1, lags + 1):
+            weight = 2.0 * (1.0 - lag / (lags + 1.0))
+            meat += weight * np.einsum("tb,tb->b", sums[lag:], sums[:-lag])
+        return np.abs(fits.t(meat)) > critical_value(n_periods - 1.0)
+
+    return Judge("driscoll-kraay", (), None, None, rejects)
+
+
+def _spare(sample: AuditSample) -> float:
+    """Rows less coefficients and effects."""
+    rank = effects_counted(sample.projected, ())
+    return float(sample.projected.n_obs - sample.projected.Z.shape[1] - rank)

@@ -1,0 +1,117 @@
+"""The placebo audit's costlier inferences: CR2 with Satterthwaite df, and the wild bootstrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.absorb import group_sums
+from models.design import Codes, Floats
+from models.engine.audit import AuditSample, Judge, PlaceboFits
+from models.engine.bias_reduced import Leverage, bias_reduced
+from models.engine.crossing import crossing_columns
+from models.engine.curve import critical_value
+from models.engine.resampling import NullScores, sign_draws
+from models.engine.subsets import Flags
+
+DRAWS = 399
+MOST_LEVELS = 400  # of crossing effects: their square is held for each cluster
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """What the rest of the model looks like to each cluster.
+
+    columns (n, q) are orthonormal in the weights' metric and span controls and crossing effects;
+    gram (G, q, q) are their products by cluster, outcome (G, q) their products with the outcome.
+    """
+
+    columns: Floats
+    gram: Floats
+    outcome: Floats
+    cluster: Codes
+    weights: Floats
+
+    def with_treatments(self, x: Floats) -> Floats:
+        """Products of the columns with treatments x (n, B) by cluster: (B, G, q)."""
+        n_clusters, q = self.outcome.shape
+        out = np.empty((x.shape[1], n_clusters, q))
+        for j in range(q):
+            weighted = (self.columns[:, j] * self.weights)[:, None] * x
+            out[:, :, j] = group_sums(self.cluster, weighted, None, n_clusters).T
+        return out
+
+    def squares(self, x: Floats) -> Floats:
+        """Weighted squares of treatments x (n, B) by cluster: (B, G)."""
+        return group_sums(self.cluster, x**2, self.weights, len(self.outcome)).T
+
+
+def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
+    """CR2 and the wild cluster bootstrap, by the sample's first cluster."""
+    name, codes = next(iter(sample.clusters.items()))
+    levels = [int(effect.max()) + 1 for effect in sample.projected.effects]
+    if min(levels, default=0) > MOST_LEVELS:
+        return []
+    sums = _cluster_sums(sample, codes)
+    n_clusters = len(sums.outcome)
+    judges = [_wild(sums, name, n_clusters, seed)]
+    if np.all(sample.projected.weights == 1.0):
+        judges.insert(0, _bias_reduced(sums, name, n_clusters))
+    return judges
+
+
+def _cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
+    w = sample.projected.weights
+    columns = np.hstack([sample.basis, crossing_columns(sample.projected, codes)])
+    n_clusters = int(codes.max()) + 1
+    y = sample.projected.Z[:, 0]
+    y = y - sample.basis @ ((sample.basis * w[:, None]).T @ y)
+    products = [group_sums(codes, columns * column[:, None], w, n_clusters) for column in columns.T]
+    gram = np.stack(products, axis=2) if products else np.zeros((n_clusters, 0, 0))
+    outcome = group_sums(codes, columns * y[:, None], w, n_clusters)
+    return ClusterSums(columns, gram, outcome, codes, w)
+
+
+def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
+    def rejects(fits: PlaceboFits) -> Flags:
+        length = np.sqrt(fits.information)[:, None, None]
+        products = sums.with_treatments(fits.x) / length
+        squares = sums.squares(fits.x) / fits.information[:, None]
+        n_fits, q = len(fits.beta), sums.outcome.shape[1]
+        gram = np.empty((n_fits, n_clusters, q + 1, q + 1))
+        gram[:, :, 0, 0] = squares
+        gram[:, :, 0, 1:] = gram[:, :, 1:, 0] = products
+        gram[:, :, 1:, 1:] = sums.gram
+        scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
+        slope = (fits.beta * np.sqrt(fits.information))[:, None, None]
+        rest = sums.outcome - slope * products
+        loadings = np.concatenate([(scores / length[:, :, 0])[:, :, None], rest], axis=2)
+        variance, df = bias_reduced(Leverage(gram, loadings, fits.information, scores))
+        t = np.abs(fits.beta) / np.sqrt(variance)
+        return t > critical_value(df)
+
+    return Judge("cluster", (name,), "CR2", n_clusters, rejects)
+
+
+def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
+    signs, every = sign_draws(n_clusters, DRAWS, seed)
+    spare = 0 if every else 1
+
+    def rejects(fits: PlaceboFits) -> Flags:
+        scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
+        squares = sums.squares(fits.x)
+        under_null = scores + fits.beta[:, None] * squares
+        products = sums.with_treatments(fits.x)
+        left = np.concatenate([products, (squares / fits.information[:, None])[:, :, None]], axis=2)
+        outcome = np.broadcast_to(sums.outcome, products.shape)
+        right = np.concatenate([outcome, under_null[:, :, None]], axis=2)
+        one = np.ones(len(fits.beta))
+        null = NullScores(under_null, left, right, fits.information, one)
+        squared = np.maximum(null.sums_of_squares(signs), np.finfo(float).tiny)
+        drawn = np.abs(under_null @ signs) / np.sqrt(squared)
+        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))
+        extreme = (drawn >= found[:, None] * (1.0 - 1e-9)).sum(axis=1)
+        return (extreme + spare) / (signs.shape[1] + spare) <= 0.05
+
+    return Judge("wild-cluster", (name,), None, n_clusters, rejects)

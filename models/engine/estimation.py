@@ -1,0 +1,106 @@
+"""From grouped cells to estimates: project, condense, solve; and say why a cell has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.design import Floats
+from models.engine.crossing import crossing_sums
+from models.engine.crossproducts import CrossProducts, unit_columns
+from models.engine.curve import Cells, Estimates, estimate_curve
+from models.engine.projection import Projected, condense, project
+from models.engine.resampling import Resampler
+from models.engine.samples import SampleGroup
+from models.engine.subsets import Flags, Indices
+
+FEW_ROWS = "fewer than three complete rows"
+ONE_CLUSTER = "all complete rows are in one cluster"
+NO_OUTCOME = "the effects leave no variation in the outcome"
+NO_TREATMENT = "effects and controls leave no variation in the treatment"
+NO_ROOM = "as many coefficients and effects as rows"
+NO_ERROR = "no standard error: the residuals leave nothing, or the two-way variance is negative"
+
+
+@dataclass(frozen=True)
+class GroupEstimates:
+    """A sample group's cells (S,), in their order: figures, NaN where `reason` is not empty.
+
+    n_clusters counts by cluster column. resampler holds the cells without a reason, in order.
+    """
+
+    estimate: Floats
+    std_error: Floats
+    reason: tuple[str, ...]
+    n_obs: int
+    n_clusters: tuple[int, ...]
+    resampler: Resampler | None
+
+    @property
+    def usable(self) -> Flags:
+        """The cells that were estimated (S,)."""
+        return np.array([not reason for reason in self.reason], dtype=bool)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the t distribution that the statistics are compared with."""
+        return min(self.n_clusters) - 1.0
+
+
+def estimate_group(
+    group: SampleGroup, correction: str = "CR1", resampling: bool = False
+) -> GroupEstimates:
+    """Estimate all cells of a sample group, clustered as it says, with a resampler if wanted."""
+    sizes = tuple(len(np.unique(codes)) for codes in group.clusters)
+    hopeless = FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
+    if hopeless:
+        nothing = np.full(len(group.pair), np.nan)
+        reasons = (hopeless,) * len(group.pair)
+        return GroupEstimates(nothing, nothing, reasons, len(group.rows), sizes, None)
+    projected = project(group.Z, group.weights, group.effects)
+    products = condense(projected, group.clusters)
+    cells = Cells(group.outcome, group.treatment, group.subset)
+    targets = np.arange(len(group.targets))
+    controls = np.arange(len(group.targets), group.Z.shape[1])
+    found = estimate_curve(products, targets, controls, group.subsets, cells, correction)
+    reasons = _reasons(products, found, cells)
+    usable = np.array([not reason for reason in reasons], dtype=bool)
+    resampler = None
+    if resampling and usable.any():
+        crossing, present = _crossing(projected, group)
+        kept = cells[usable]
+        resampler = Resampler(products, crossing, targets, controls, group.subsets, kept, present)
+    return GroupEstimates(
+        np.where(usable, found.estimate, np.nan),
+        np.where(usable, found.std_error, np.nan),
+        reasons,
+        len(group.rows),
+        sizes,
+        resampler,
+    )
+
+
+def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:
+    """What resampling by the first cluster needs, and which of all clusters are present."""
+    present, codes = np.unique(group.clusters[0], return_inverse=True)
+    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
+    return crossing_sums(projected, unit, codes.astype(np.int64), len(present)), present
+
+
+def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[str, ...]:
+    """Why each cell (S,) has no estimate; empty where it has one."""
+    spare = products.n_obs - found.n_regressors - products.groups[0].effects_counted
+    unit = products.scale[cells.treatment] / np.where(
+        products.scale[cells.outcome] > 0, products.scale[cells.outcome], 1.0
+    )
+    estimate, error = np.abs(found.estimate * unit), found.std_error * unit
+    conditions = {
+        NO_OUTCOME: products.scale[cells.outcome] == 0,
+        NO_TREATMENT: np.isnan(estimate),
+        NO_ROOM: spare <= 0,
+        # in units of unit-length columns, an error of this size is round-off
+        NO_ERROR: ~(error > 1e-12 * np.maximum(estimate, 1.0)),
+    }
+    chosen = np.select(list(conditions.values()), [np.array(reason) for reason in conditions], "")
+    return tuple(str(reason) for reason in chosen)

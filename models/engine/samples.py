@@ -1,0 +1,166 @@
+"""Cells grouped by the rows they rest on: one projection serves all that share a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from data.errors import BadInput
+from data.expression_columns import column_values
+from data.panel import Panel
+from data.suggestions import near
+from models.absorb import dense_codes
+from models.design import Codes, Floats
+from models.engine.declared import Declared, Stratum
+from models.engine.subsets import Flags, Indices
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a multiverse needs of a panel's N rows, sorted by unit and time.
+
+    numbers holds float columns with NaN; keys holds code columns (effects, clusters) with -1
+    where missing; samples holds flags by name.
+    """
+
+    numbers: Mapping[str, Floats]
+    keys: Mapping[str, Codes]
+    samples: Mapping[str, Flags]
+
+
+@dataclass(frozen=True)
+class SampleGroup:
+    """Specifications on the same n rows, effects and weights.
+
+    rows (n,) index the panel; Z (n, p) holds targets, then controls; subsets (m, U) are over these
+    controls. outcome and treatment (S,) are positions among the targets, subset (S,) among the
+    subsets; pair (S,) and declared (S,) say which declared pair and subset each cell is.
+    """
+
+    stratum: Stratum
+    rows: Indices
+    Z: Floats
+    targets: tuple[str, ...]
+    controls: tuple[str, ...]
+    weights: Floats | None
+    effects: tuple[Codes, ...]
+    clusters: tuple[Codes, ...]
+    subsets: Flags
+    outcome: Indices
+    treatment: Indices
+    subset: Indices
+    pair: Indices
+    declared: Indices
+
+
+def numbers(frame: pd.DataFrame, names: tuple[str, ...], where: str) -> dict[str, Floats]:
+    """Float columns by name. Raises BadInput for one that is not there, text or infinite."""
+    found: dict[str, Floats] = {}
+    for name in dict.fromkeys(names):
+        if name not in frame.columns:
+            raise BadInput(where, f"no column {name!r}", near(name, map(str, frame.columns)))
+        values = column_values(frame, name, where)
+        if values.dtype == object:
+            raise BadInput(where, f"{name!r} is text", "use a number, such as x == 'a'")
+        found[name] = values.astype(np.float64)
+    return found
+
+
+def key_codes(frame: pd.DataFrame, panel: Panel, name: str, where: str) -> Codes:
+    """Codes (N,) of an effect or cluster, -1 where missing: one column, or several joined by *.
+
+    Raises BadInput for a column that is not there.
+    """
+    index = {"unit": panel.unit, "time": panel.time, "parent": panel.parent}
+    codes = np.zeros(len(frame), dtype=np.int64)
+    for part in name.split("*"):
+        column = index.get(part.strip()) or part.strip()
+        if column not in frame.columns:
+            raise BadInput(where, f"no column {column!r}", near(column, map(str, frame.columns)))
+        one = pd.factorize(frame[column], sort=True)[0]
+        missing = (codes < 0) | (one < 0)
+        codes = np.where(missing, -1, codes * (int(one.max()) + 1) + one)
+    return codes
+
+
+def sample_groups(
+    columns: Columns, declared: Declared, stratum: Stratum, clusters: tuple[str, ...]
+) -> Iterator[SampleGroup]:
+    """The wanted cells of a stratum, by the rows that are complete for them."""
+    rows = _base_rows(columns, stratum, clusters)
+    names = (*declared.controls, *dict.fromkeys(name for pair in stratum.pairs for name in pair))
+    missing = np.array([np.isnan(columns.numbers[name][rows]) for name in names])
+    patterns, which = np.unique(missing, axis=0, return_inverse=True)
+    uses = _pattern_use(declared, stratum, dict(zip(names, which, strict=True)), len(patterns))
+    keys = np.packbits(uses, axis=0)  # (bytes, pairs, U)
+    flat = keys.reshape(len(keys), -1)[:, stratum.wanted.ravel()]
+    pair, subset = np.nonzero(stratum.wanted)
+    found, member = np.unique(flat, axis=1, return_inverse=True)
+    for k in range(found.shape[1]):
+        cells = np.flatnonzero(member == k)
+        used = np.unpackbits(found[:, k], count=len(patterns)).astype(bool)
+        complete = rows[~patterns[used].any(axis=0)]
+        yield _group(columns, declared, stratum, clusters, complete, pair[cells], subset[cells])
+
+
+def _base_rows(columns: Columns, stratum: Stratum, clusters: tuple[str, ...]) -> Indices:
+    """Rows of the sample whose effects, clusters and weights are known."""
+    known = columns.samples[stratum.sample].copy()
+    for name in (*stratum.effects, *clusters):
+        known &= columns.keys[name] >= 0
+    if stratum.weights is not None:
+        known &= ~np.isnan(columns.numbers[stratum.weights])
+    return np.flatnonzero(known)
+
+
+def _pattern_use(
+    declared: Declared, stratum: Stratum, pattern: Mapping[str, int], n_patterns: int
+) -> Flags:
+    """Which patterns of missing rows each cell runs into: (patterns, pairs, U)."""
+    by_subset = np.zeros((n_patterns, declared.subsets.shape[1]), dtype=bool)
+    for i, name in enumerate(declared.controls):
+        by_subset[pattern[name]] |= declared.subsets[i]
+    by_pair = np.zeros((n_patterns, len(stratum.pairs)), dtype=bool)
+    for i, pair in enumerate(stratum.pairs):
+        by_pair[[pattern[name] for name in pair], i] = True
+    return by_pair[:, :, None] | by_subset[:, None, :]
+
+
+def _group(
+    columns: Columns,
+    declared: Declared,
+    stratum: Stratum,
+    clusters: tuple[str, ...],
+    rows: Indices,
+    pair: Indices,
+    subset: Indices,
+) -> SampleGroup:
+    """Arrays for cells (pair, subset) (S,) on their common rows, with the columns they use."""
+    used, position = np.unique(subset, return_inverse=True)
+    held = declared.subsets[:, used]
+    kept = np.flatnonzero(held.any(axis=1))
+    controls = tuple(declared.controls[i] for i in kept)
+    names = [stratum.pairs[i] for i in pair]
+    targets = tuple(dict.fromkeys(name for both in names for name in both))
+    place = {name: i for i, name in enumerate(targets)}
+    values = [columns.numbers[name][rows] for name in (*targets, *controls)]
+    weights = None if stratum.weights is None else columns.numbers[stratum.weights][rows]
+    return SampleGroup(
+        stratum=stratum,
+        rows=rows,
+        Z=np.column_stack(values),
+        targets=targets,
+        controls=controls,
+        weights=weights,
+        effects=tuple(dense_codes(columns.keys[name][rows]) for name in stratum.effects),
+        clusters=tuple(columns.keys[name][rows] for name in clusters),
+        subsets=held[kept],
+        outcome=np.array([place[outcome] for outcome, _ in names], dtype=np.int64),
+        treatment=np.array([place[treatment] for _, treatment in names], dtype=np.int64),
+        subset=position.astype(np.int64),
+        pair=pair,
+        declared=subset,
+    )
