@@ -1,0 +1,67 @@
+"""The bundled study eu-youth-esf on the real panel, beside R (plm 2.6.2, clubSandwich).
+
+Values: r_reference.json, B.eu.neet.within_twoway and B.eu.neet.countryyear_fwl_cr_country (CR2 by
+country, which holds for the dummy model too). R's sample is all years, so the study's `where` is
+set aside; the joined panel was made by somebody else. Closed forms: 1e-9 relative, since the
+country-year effects were absorbed there by alternating projections; df 1e-6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data.panel import Panel
+from models.fitting import fit_study
+from models.study import Study
+from models.study_file import read_study
+from tests.study_case import panel_of
+
+pytestmark = pytest.mark.realdata
+
+
+@pytest.fixture(scope="module")
+def panel(realdata: Path) -> Panel:
+    frame = pd.read_parquet(realdata / "joined" / "eu_nuts2_2013_panel.parquet")
+    modelled = [name for name in map(str, frame) if "modelled" in name]
+    return panel_of(frame, "geo", "year", "country", dict.fromkeys(modelled, "modelled"))
+
+
+def neet(*effects: str) -> Study:
+    """The study's model of NEET rates over all years, with these effects."""
+    study = read_study("eu-youth-esf")
+    model = next(model for model in study.models if model.id == "neet")
+    return replace(study, where=None, models=(replace(model, effects=effects),))
+
+
+def test_two_way(panel: Panel) -> None:
+    fitted = fit_study(neet("unit", "time"), panel).models[0]
+    assert (fitted.n_obs, fitted.n_units, fitted.n_clusters) == (3672, 269, {"country": 28})
+    assert fitted.term("esf").estimate == pytest.approx(-0.09349707961476, rel=1e-9)
+    assert fitted.term("gdp").estimate == pytest.approx(-8.85084879966697, rel=1e-9)
+
+
+def test_country_by_year(panel: Panel) -> None:
+    fitted = fit_study(neet("unit", "parent*time"), panel).models[0]
+    esf, gdp = fitted.term("esf"), fitted.term("gdp")
+    assert (esf.estimate, gdp.estimate) == pytest.approx(
+        (-0.391576814903171, -4.63340861676445), rel=1e-9
+    )
+    assert (esf.std_error, gdp.std_error) == pytest.approx(
+        (0.133530559916287, 2.10114940830584), rel=1e-9
+    )
+    assert (esf.df, gdp.df) == pytest.approx((8.6407785713674, 11.4259974768951), rel=1e-6)
+
+
+def test_the_level_of_modelled_money_is_shown(panel: Panel) -> None:
+    fitted = fit_study(neet("unit", "time"), panel).models[0]
+    assert dict(fitted.level) == {"esf": "modelled"}
+
+
+def test_every_model_of_the_study_has_an_answer(panel: Panel) -> None:
+    study = read_study("eu-youth-esf")
+    results = fit_study(study, panel)
+    assert [model.id for model in results.models] == [model.id for model in study.models]
