@@ -17,15 +17,19 @@ from data.panel_pick import pick_columns
 from data.panel_recipe import PanelRecipe, panel_names, panel_recipe
 from data.panel_store import panel_path, read_panel, write_panel
 from data.recipes import dataset_recipe
-from data.regions.convert import broadcast, conversions, convert, sentence, wide
+from data.regions.convert import broadcast, convert, wide
+from data.regions.crosswalk import Overlap
+from data.regions.report import conversion_table, in_words
+from data.regions.systems import region_system
 from data.regions.territory import (
     Unit,
-    mixtures,
     parent_links,
     territory_sha256,
     unit_links,
     units_of,
+    version_of,
 )
+from data.regions.weights import read_overlaps
 from data.warehouse import Warehouse
 
 __all__ = ["build_panel", "datasets_of", "panel_names"]
@@ -56,10 +60,15 @@ def build_panel(
         # one thread: sums are then taken in one order, and equal inputs give equal bytes
         with duckdb.connect(config={"threads": 1}) as connection:
             pick_columns(connection, recipe, warehouse, as_of)
-            frame, changed = _table(connection, recipe)
-    for note in changed:
-        say(f"  {note}")
-    return write_panel(_panel(recipe, _derive(frame, recipe), vintages, changed), path)
+            frame, changed = _table(connection, recipe, _overlaps(recipe, warehouse, as_of))
+    report = path.with_suffix(".regions.csv")
+    panel = write_panel(
+        _panel(recipe, _derive(frame, recipe), vintages, in_words(changed)), path
+    )
+    changed.to_csv(report, index=False, lineterminator="\n")
+    for sentence in in_words(changed):
+        say(f"  {sentence}")
+    return panel
 
 
 def _panel(
@@ -112,13 +121,25 @@ def _inputs(recipe: PanelRecipe, vintages: Iterable[VintageUsed]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def _overlaps(
+    recipe: PanelRecipe, warehouse: Warehouse, as_of: date | None
+) -> tuple[Overlap, ...]:
+    territory = recipe.territory
+    if territory.weights is None or territory.system is None:
+        return ()
+    system = region_system(territory.system)
+    observations = warehouse.observations(territory.weights, as_of)
+    return read_overlaps(observations, system, version_of(territory, system), territory.measure)
+
+
 def _table(
-    connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """All picked columns on the full grid of units by periods, and what was converted."""
+    connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, overlaps: tuple[Overlap, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All picked columns on the full grid of units by periods, and what was converted how."""
     codes = _codes(connection, "picked")
     units = units_of(recipe.territory, codes, f"panel {recipe.id}")
-    convert(connection, unit_links(recipe.territory, units, codes), recipe.territory.coverage)
+    links = unit_links(recipe.territory, units, codes, overlaps)
+    convert(connection, links, recipe.territory.coverage)
     nations = _codes(connection, "picked_parents")
     broadcast(connection, parent_links(recipe.territory, units, nations))
     grid = pd.MultiIndex.from_product(
@@ -133,8 +154,7 @@ def _table(
             columns[f"{pick.name}_flag"] = _known(flags, pick.name).astype("str")
     measured = pd.DataFrame(columns).reset_index(drop=True)
     frame = pd.concat([_index(grid, recipe, units), measured], axis=1)
-    changed = tuple(map(sentence, conversions(connection)))
-    return frame, (*mixtures(connection, recipe.territory), *changed)
+    return frame, conversion_table(connection, recipe.territory)
 
 
 def _codes(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -69,7 +69,8 @@ class Territory:
 
     `recode` renames codes of the data; `merge` replaces the parts it lists by their union;
     `leave_out` gives a reason for each region of the system that is not a unit. `weights` names
-    the dataset of conversion weights, and `coverage` the share of a region that they must reach.
+    the dataset of conversion weights, `measure` what is weighed (pop11: residents of 2011), and
+    `coverage` the share of a region that known parts must reach.
     """
 
     system: str | None = None
@@ -82,7 +83,7 @@ class Territory:
     pattern: str = ".+"
     parent_prefix: int | None = None
     weights: str | None = None
-    measure: str = "population"
+    measure: str = "pop11"
     coverage: float = 0.999
 
 

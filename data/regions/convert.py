@@ -9,7 +9,6 @@ over for a region that is the same or renamed. A cell whose parts are not all kn
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import duckdb
 import pandas as pd
@@ -63,17 +62,6 @@ FROM picked_parents p JOIN parent_links l ON p.geo = l.source
 """
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """What became of one dataset's cells on one route: `units` are the panel's."""
-
-    dataset: str
-    route: str
-    version: str
-    cells: int
-    units: tuple[str, ...]
-
-
 def convert(
     connection: duckdb.DuckDBPyConnection, links: Sequence[Link], coverage: float
 ) -> None:
@@ -110,30 +98,6 @@ def broadcast(connection: duckdb.DuckDBPyConnection, links: Sequence[tuple[str, 
     table = pd.DataFrame(links, columns=["source", "unit"], dtype="str")
     connection.register("parent_links", table)
     connection.execute(_BROADCAST)
-
-
-def conversions(connection: duckdb.DuckDBPyConnection) -> tuple[Conversion, ...]:
-    """What was converted how, by dataset: known cells only, the plain route left out."""
-    rows = connection.execute(
-        """
-        SELECT o.dataset, c.route, c.version, count(*) AS cells, list_sort(list(DISTINCT c.unit))
-        FROM converted c JOIN columns_of o ON o.col = c.col
-        WHERE c.value IS NOT NULL AND c.route NOT IN ('same', 'parent')
-        GROUP BY ALL ORDER BY ALL
-        """
-    ).fetchall()
-    return tuple(Conversion(d, route, v, cells, tuple(units)) for d, route, v, cells, units in rows)
-
-
-def sentence(conversion: Conversion) -> str:
-    """A conversion in words, for the panel's notes."""
-    how = {
-        "recoded": f"renamed since version {conversion.version}",
-        "merged": f"added up from parts in version {conversion.version}",
-        "weighted": f"split by weights from version {conversion.version}",
-    }[conversion.route]
-    some = ", ".join(conversion.units[:8]) + (", ..." if len(conversion.units) > 8 else "")
-    return f"{conversion.dataset}: {conversion.cells:,} cells {how} ({some})"
 
 
 def wide(connection: duckdb.DuckDBPyConnection, what: str) -> pd.DataFrame:

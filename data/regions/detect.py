@@ -42,12 +42,3 @@ def detect(system: RegionSystem, codes: Iterable[str]) -> Detection:
         others={code: vs for code, vs in versions.items() if vs and best not in vs},
         unknown=tuple(code for code, vs in versions.items() if not vs),
     )
-
-
-def mixture_sentence(dataset: str, system: RegionSystem, found: Detection) -> str:
-    """A mixture in words, for the notes of a panel."""
-    some = ", ".join(list(found.others)[:8]) + (", ..." if len(found.others) > 8 else "")
-    return (
-        f"{dataset}: codes of {system.id} version {found.version}, "
-        f"mixed with codes of other versions ({len(found.others)}: {some})"
-    )

@@ -84,6 +84,12 @@ class RegionSystem:
             )
         return self.versions.index(version)
 
+    def spelled(self, code: str) -> str:
+        """A publisher's code as the system writes it: aliases and two-letter prefixes undone."""
+        code = self.aliases.get(code, code)
+        prefix = self.prefixes.get(code[:2])
+        return prefix + code[2:] if prefix else code
+
     def parent_of(self, code: str) -> str:
         """The level above a region: the start of its code or an attribute; "" if there is none."""
         if self.parent_prefix is not None:

@@ -6,15 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import duckdb
-
 from data.errors import BadInput
 from data.panel_recipe import Territory
-from data.regions.crosswalk import Link, plain_links
-from data.regions.detect import detect, mixture_sentence
+from data.regions.crosswalk import Link, Overlap, plain_links, weighted_links
 from data.regions.systems import RegionSystem, region_system
-
-_CODES = "SELECT DISTINCT dataset, geo FROM picked JOIN columns_of USING (col) ORDER BY ALL"
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,7 @@ def units_of(territory: Territory, codes: Iterable[str], where: str) -> dict[str
     if territory.system is None:
         return _found_units(territory, codes, where)
     system = region_system(territory.system)
-    valid = system.codes(_version(territory, system))
+    valid = system.codes(version_of(territory, system))
     parts = {part for group in territory.merge.values() for part in group}
     for code in [*parts, *territory.leave_out]:
         if code not in valid:
@@ -46,23 +41,31 @@ def units_of(territory: Territory, codes: Iterable[str], where: str) -> dict[str
 
 
 def unit_links(
-    territory: Territory, units: Mapping[str, Unit], codes: Iterable[str]
+    territory: Territory,
+    units: Mapping[str, Unit],
+    codes: Iterable[str],
+    overlaps: Sequence[Overlap] = (),
 ) -> tuple[Link, ...]:
-    """Links from the data's `codes` to the units; codes that lead nowhere have none."""
-    spelled = [(code, _spelled(territory, code)) for code in codes]
-    links: Sequence[Link]
+    """Links from the data's `codes` to the units; codes that lead nowhere have none.
+
+    `overlaps` measure regions that no plain change connects.
+    """
+    known = [(code, spelled(territory, code)) for code in codes]
+    links: tuple[Link, ...]
     if territory.system is None:
         links = _found_links(territory, units)
     else:
         system = region_system(territory.system)
-        links = plain_links(system, _version(territory, system), territory.merge)
+        version = version_of(territory, system)
+        links = plain_links(system, version, territory.merge)
+        links += weighted_links(system, version, territory.merge, overlaps)
     by_source: dict[str, list[Link]] = {}
     for link in links:
         if link.unit in units:
             by_source.setdefault(link.source, []).append(link)
     return tuple(
         Link(**{**vars(link), "source": code})
-        for code, known_as in spelled
+        for code, known_as in known
         for link in by_source.get(known_as, ())
     )
 
@@ -83,26 +86,13 @@ def parent_links(
     ]
 
 
-def mixtures(
-    connection: duckdb.DuckDBPyConnection, territory: Territory
-) -> tuple[str, ...]:
-    """A sentence for each dataset whose codes belong to more than one version."""
-    if territory.system is None:
-        return ()
-    system = region_system(territory.system)
-    codes: dict[str, set[str]] = {}
-    for dataset, code in connection.execute(_CODES).fetchall():
-        codes.setdefault(dataset, set()).add(_spelled(territory, code))
-    found = {dataset: detect(system, of_dataset) for dataset, of_dataset in codes.items()}
-    return tuple(mixture_sentence(d, system, f) for d, f in found.items() if f.is_mixture)
-
-
 def territory_sha256(territory: Territory) -> str:
     """The hash of the region system's files, or "" without one."""
     return region_system(territory.system).sha256 if territory.system else ""
 
 
-def _version(territory: Territory, system: RegionSystem) -> str:
+def version_of(territory: Territory, system: RegionSystem) -> str:
+    """The version whose regions are the units: the recipe's, or the system's latest."""
     return territory.version or system.versions[-1]
 
 
@@ -111,20 +101,17 @@ def _unit(system: RegionSystem, code: str, territory: Territory) -> Unit:
     return Unit(code, system.parent_of(code), attributes)
 
 
-def _spelled(territory: Territory, code: str) -> str:
+def spelled(territory: Territory, code: str) -> str:
     """A publisher's code as the system spells it."""
     code = territory.recode.get(code, code)
     if territory.system is None:
         return code
-    system = region_system(territory.system)
-    code = system.aliases.get(code, code)
-    prefix = system.prefixes.get(code[:2])
-    return prefix + code[2:] if prefix else code
+    return region_system(territory.system).spelled(code)
 
 
 def _found_units(territory: Territory, codes: Iterable[str], where: str) -> dict[str, Unit]:
     union = {part: unit for unit, parts in territory.merge.items() for part in parts}
-    named = {union.get(code, code) for code in (_spelled(territory, code) for code in codes)}
+    named = {union.get(code, code) for code in (spelled(territory, code) for code in codes)}
     chosen = sorted(code for code in named if re.fullmatch(territory.pattern, code))
     if not chosen:
         raise BadInput(
@@ -138,9 +125,9 @@ def _found_units(territory: Territory, codes: Iterable[str], where: str) -> dict
     return {c: Unit(c, c[:length] if length else "", {}) for c in chosen}
 
 
-def _found_links(territory: Territory, units: Mapping[str, Unit]) -> list[Link]:
+def _found_links(territory: Territory, units: Mapping[str, Unit]) -> tuple[Link, ...]:
     links = [Link(unit, unit, "same", "", 0, "same", 1.0, 1.0) for unit in units]
     for union, parts in territory.merge.items():
         cover = 1.0 / len(parts)
         links += [Link(p, union, "merged", "", 0, "merged", 1.0, cover) for p in parts]
-    return links
+    return tuple(links)

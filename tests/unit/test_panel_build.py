@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from data import panel_recipe
@@ -136,18 +137,30 @@ def test_columns_vintages_and_conversions_are_recorded(build: Build) -> None:
     assert panel.columns["nation"].level == "national"
     (vintage,) = panel.vintages
     assert (vintage.published, vintage.publisher) == ("2017-03-01", "Eurostat")
-    assert any("renamed since version 2010 (EL51)" in note for note in panel.notes)
-    assert any("mixed with codes of other versions (1: EL11)" in note for note in panel.notes)
     assert datasets_of("record") == ("eurostat/lfst_r_lfu3pers",)
+
+
+def test_what_was_converted_is_told_and_reported(build: Build, home: Path) -> None:
+    panel = build("report")
+    assert "Figures taken over from a region's other code: 1, in regions: 1." in panel.notes
+    assert "Figures added up from parts of a region: 2, in regions: 1." in panel.notes
+    (path,) = (home / "panels").glob("report-*.regions.csv")
+    report = pd.read_csv(path, dtype={"version": "str"})
+    shown = report[["route", "version", "unit", "cells"]]
+    assert set(shown.itertuples(index=False, name=None)) == {
+        ("recoded", "2010", "EL51", 1),
+        ("merged", "2016", "LT00", 2),
+        ("foreign", "2006", "EL11", 0),
+    }
 
 
 def test_the_same_inputs_give_the_same_file_and_others_another(build: Build, home: Path) -> None:
     first, again = build("same"), build("same")
     assert first.sha256 == again.sha256
-    assert len(list((home / "panels").glob("same-*"))) == 1
+    assert len(list((home / "panels").glob("same-*.parquet"))) == 1
     changed = RECIPE.replace("2 * total", "3 * total")
     assert build("same", text=changed).sha256 != first.sha256
-    assert len(list((home / "panels").glob("same-*"))) == 2
+    assert len(list((home / "panels").glob("same-*.parquet"))) == 2
 
 
 def test_a_ledger_says_zero_where_it_lists_nothing(build: Build) -> None:

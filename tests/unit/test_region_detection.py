@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.regions.detect import detect, mixture_sentence
+from data.regions.detect import detect
 from data.regions.systems import region_system
 
 NUTS = region_system("nuts")
@@ -25,7 +25,6 @@ def test_the_payments_hybrid_is_a_mixture() -> None:
     assert found.version == "2013"
     assert set(found.others) == {"FR91", "FR92", "FR93", "FR94", "UKI1", "UKI2"}
     assert found.others["FR91"] == ("2006", "2010")
-    assert "mixed with codes of other versions (6: " in mixture_sentence("d/x", NUTS, found)
 
 
 def test_aggregates_and_other_levels_are_unknown() -> None:
