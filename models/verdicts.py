@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from data.errors import BadInput
+from models.engine.results import Curve
 from models.results import ModelResult, Term
 from models.study_results import StudyResults
 
 CLAIMS = Path(__file__).parent / "claims"
 CLAIM_KEYS = frozenset({"id", "claim", "test", "decided_by", "rule", "change_our_mind"})
+OPTIONAL_KEYS = frozenset({"leaves_open"})
 RULES = ("sign", "other", "untestable")
 
 Ruling = Literal["supported", "not supported", "inconclusive", "not testable here"]
@@ -25,7 +27,10 @@ Grade = Literal["association", "none"]
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, in short. `better` maps 'lower' and 'higher' to patterns of outcome names."""
+    """One claim, in short. `better` maps 'lower' and 'higher' to patterns of outcome names.
+
+    `leaves_open` is what a verdict by the rule at hand does not decide.
+    """
 
     id: str
     claim: str
@@ -33,6 +38,7 @@ class Claim:
     decided_by: str
     rule: str
     change_our_mind: str
+    leaves_open: str = ""
     better: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def improvement(self, outcome: str) -> int | None:
@@ -47,17 +53,14 @@ class Claim:
 class Verdict:
     """A ruling on one claim, why, and on what grade of evidence.
 
-    `agreeing` counts the models of the study that share the headline's sign, out of `comparable`
-    that have its treatment and outcome; `multiverse_share` is the share of specifications that
-    do, None where no multiverse was run.
+    `multiverse_share` is the share of specifications with the headline's sign, None where no
+    multiverse was run.
     """
 
     claim: Claim
     ruling: Ruling
     grade: Grade
     reason: str
-    agreeing: int = 0
-    comparable: int = 0
     multiverse_share: float | None = None
 
 
@@ -80,7 +83,8 @@ def read_claim(identifier: str, folder: Path = CLAIMS) -> Claim:
 
 def _claim(record: dict[str, Any], path: Path) -> Claim:
     better = record.pop("better", {})
-    if set(record) != CLAIM_KEYS or record["id"] != path.stem or record["rule"] not in RULES:
+    complete = set(record) - OPTIONAL_KEYS == CLAIM_KEYS
+    if not complete or record["id"] != path.stem or record["rule"] not in RULES:
         raise BadInput(
             str(path),
             "a claim needs exactly its keys, its file's name as id, and a rule that exists",
@@ -96,14 +100,15 @@ def headline(results: StudyResults) -> ModelResult:
     return next(named, results.models[0])
 
 
-def judge(claim: Claim, results: StudyResults, multiverse_share: float | None = None) -> Verdict:
+def judge(claim: Claim, results: StudyResults, curve: Curve | None = None) -> Verdict:
     """What `results` say about `claim`.
 
     Supported needs all of: an interval that excludes zero on the side the claim names, in the
-    headline and in more than half of the study's comparable models; the same sign in all of them;
-    and, where a multiverse was run, in at least four in five of its specifications. Not supported
-    is a headline whose interval lies on the other side. An interval that holds zero decides
-    nothing, whatever its p-value: that is inconclusive.
+    headline and in more than half of the study's comparable models; the same sign in all of them
+    and in at least four in five specifications of a multiverse whose joint test rejects at 5 %;
+    and inference that the placebo audit finds fit. Not supported is a headline whose interval lies
+    on the other side. An interval that holds zero decides nothing, whatever its p-value: that is
+    inconclusive.
     """
     if claim.rule == "untestable":
         return Verdict(claim, "not testable here", "none", "No data set at hand could decide it.")
@@ -113,13 +118,20 @@ def judge(claim: Claim, results: StudyResults, multiverse_share: float | None = 
     if claim.rule == "other":
         reason = f"This study does not run what decides it: {claim.decided_by}."
         return Verdict(claim, "not testable here", "none", reason)
-    return _by_sign(claim, results, multiverse_share)
+    return _by_sign(claim, results, curve)
 
 
 AGREEMENT = 0.8  # of a multiverse's specifications
+JOINT_LEVEL = 0.05
 
 
-def _by_sign(claim: Claim, results: StudyResults, multiverse_share: float | None) -> Verdict:
+def multiverse_share(curve: Curve, term: Term, outcome: str) -> float:
+    """The share of the specifications of `outcome` whose estimate has the sign of `term`'s."""
+    same = curve.specs.loc[curve.specs["outcome"] == outcome, "estimate"]
+    return float((same * term.estimate > 0).mean())
+
+
+def _by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict:
     model = headline(results)
     term = model.term(model.treatment[0])
     better = claim.improvement(model.outcome)
@@ -127,11 +139,11 @@ def _by_sign(claim: Claim, results: StudyResults, multiverse_share: float | None
         reason = f"Nobody has declared which direction of {model.outcome} is an improvement."
         return Verdict(claim, "not testable here", "none", reason)
     others = comparable(results, model)
-    ruling, reason = _ruling(model, term, better, others, multiverse_share)
-    agreeing = sum(other.estimate * term.estimate > 0 for other in others)
-    return Verdict(
-        claim, ruling, "association", reason, agreeing, len(others), multiverse_share
-    )
+    share = None if curve is None else multiverse_share(curve, term, model.outcome)
+    ruling, reason = _ruling(model, term, better, others)
+    if ruling == "supported":
+        ruling, reason = _in_multiverse(curve, share)
+    return Verdict(claim, ruling, "association", reason, share)
 
 
 def comparable(results: StudyResults, model: ModelResult) -> list[Term]:
@@ -145,8 +157,9 @@ def comparable(results: StudyResults, model: ModelResult) -> list[Term]:
 
 
 def _ruling(
-    model: ModelResult, term: Term, better: int, others: list[Term], share: float | None
+    model: ModelResult, term: Term, better: int, others: list[Term]
 ) -> tuple[Ruling, str]:
+    """The ruling as far as the study's own models go."""
     if model.inference.override:
         return "inconclusive", (
             "The rule on error bars was overridden, so the interval may be too narrow to decide."
@@ -168,6 +181,26 @@ def _ruling(
             f"The interval excludes zero in only {clear} of the study's {len(others)} "
             "models of this outcome."
         )
-    if share is not None and share < AGREEMENT:
-        return "inconclusive", "Too many other defensible specifications point the other way."
-    return "supported", "The 95 % interval lies wholly on the side of better outcomes."
+    return "supported", ""
+
+
+def _in_multiverse(curve: Curve | None, share: float | None) -> tuple[Ruling, str]:
+    """Whether a finding outlives the other defensible specifications."""
+    if curve is None or share is None:
+        return "inconclusive", (
+            "The headline points to better outcomes, but other defensible specifications have not "
+            "been run."
+        )
+    if curve.placebo_audit.warning:
+        return "inconclusive", (
+            "On this panel the chosen inference rejects true nulls too often to be relied on."
+        )
+    if share < AGREEMENT or curve.joint.p_value >= JOINT_LEVEL:
+        return "inconclusive", (
+            "The headline points to better outcomes, but the other defensible specifications taken "
+            "together do not bear it out."
+        )
+    return "supported", (
+        "The 95 % interval lies wholly on the side of better outcomes, and the other defensible "
+        "specifications bear it out."
+    )

@@ -64,6 +64,10 @@ def split_at_point(text: str) -> tuple[str, str]:
     return (head[:-1], ")") if head.endswith(")") else (head, "")
 
 
+# stand in an id where a model's would; no model can be called so
+PANEL, MISSING, CURVE = "(panel)", "(missing)", "(curve)"
+
+
 def result_id(study: str, model: str, *figure: str) -> str:
     """The id under which a number is published: study/model/term, or study/model/fit/r2_within."""
     return "/".join((study, model, *figure))

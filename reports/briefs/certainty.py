@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 from models.engine.results import Curve
 from models.study_results import Missingness
-from models.verdicts import Verdict, comparable
-from reports.briefs.subject import Subject, multiverse_share
+from models.verdicts import Verdict, comparable, multiverse_share
+from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
-from reports.numbers import p_value, per_cent, result_id
+from reports.numbers import CURVE, MISSING, p_value, per_cent, result_id
 from reports.variables import counted, in_sentence, index_word, panel_word, spaced, spelled
 
 CAUSAL = re.compile(r"\b(effect|impact|caus|rais|reduc|improv)\w*", re.IGNORECASE)
@@ -73,19 +73,32 @@ def _curve(subject: Subject) -> Iterable[Text]:
     yield from _multiverse(subject, curve)
     yield say(_sentence(curve.placebo_audit.sentence))
     if len(curve.leave_out):
-        low, high = curve.leave_out["estimate"].min(), curve.leave_out["estimate"].max()
-        word = index_word(curve.leave_out_by or "group")
-        kept = "keeps its sign" if low * high > 0 else "changes its sign for at least one of them"
-        yield say(f"Leaving out one {word} at a time, the estimate {kept}.")
+        yield say(_leave_out(subject, curve))
+
+
+def _leave_out(subject: Subject, curve: Curve) -> str:
+    word = panel_word(subject.results.panel, curve.leave_out_by or "parent")
+    table, full = curve.leave_out.dropna(subset=["estimate"]), subject.term.estimate
+    turned = int((table["estimate"] * full <= 0).sum())
+    most = table["left_out"].iloc[int((table["estimate"] - full).abs().to_numpy().argmax())]
+    sign = f"changes its sign in {spelled(turned)} cases" if turned else "keeps its sign"
+    return (
+        f"Leaving out one {word} at a time, the estimate {sign}; it moves most without {most}."
+    )
 
 
 def _multiverse(subject: Subject, curve: Curve) -> Iterable[Text]:
+    study = subject.results.study.id
     share = multiverse_share(curve, subject.term, subject.model.outcome)
-    agreeing = f"; {per_cent(share)} of them have the headline's sign" if share is not None else ""
+    chance = p_value(curve.joint.p_value).replace("<", "below ")
     yield say(
-        f"{len(curve.specs):,} defensible specifications were run{agreeing}. Taken together they "
-        f"would be this far from nothing by chance with probability {p_value(curve.joint.p_value)} "
-        f"({curve.joint.draws:,} resamplings)."
+        Span(f"{len(curve.specs):,}", result_id(study, CURVE, "specs")),
+        " defensible specifications were run; ",
+        Span(per_cent(share), result_id(study, CURVE, "share_same_sign")),
+        " of those of this outcome have the headline's sign. Were there no association in any of "
+        "them, results this far from zero would come up with probability ",
+        Span(chance, result_id(study, CURVE, "joint_p_value")),
+        f" ({curve.joint.draws:,} resamplings).",
     )
 
 
@@ -97,22 +110,30 @@ def _gaps(subject: Subject) -> Iterable[Text]:
         share = row.missing / row.rows if row.rows else 0.0
         if row.column in used and share >= WORTH_SAYING:
             label = in_sentence(subject.variables.label(row.column))
-            yield say(f"Of the figures for {label}, {per_cent(share)} are missing{_uneven(row)}.")
+            result = result_id(subject.results.study.id, MISSING, row.column)
+            missing = Span(per_cent(share), result)
+            where = _uneven(row, result)
+            yield say(f"Of the figures for {label}, ", missing, " are missing", where, ".")
 
 
-def _uneven(row: Missingness) -> str:
+def _uneven(row: Missingness, result: str) -> Text:
     shares = {share.group: share.share for share in row.by_quintile}
     if not shares or abs(shares.get(1, 0.0) - shares.get(5, 0.0)) < UNEVEN:
-        return ""
-    return (
-        f": {per_cent(shares[1])} in the fifth with the lowest outcome and {per_cent(shares[5])} "
-        "in the fifth with the highest, so what is left is a selected sample"
+        return ()
+    return say(
+        ": ",
+        Span(per_cent(shares[1]), f"{result}/quintile/1"),
+        " in the fifth with the lowest outcome and ",
+        Span(per_cent(shares[5]), f"{result}/quintile/5"),
+        " in the fifth with the highest, so what is left is a selected sample",
     )
 
 
 def does_not_show(subject: Subject) -> Section:
     """Limits that follow from the design, each said once."""
-    bullets = [say(text) for text in (_not_why(subject), *_level(subject), *_reach(subject))]
+    open_questions = [v.claim.leaves_open for v in subject.verdicts if v.claim.leaves_open]
+    limits = (_not_why(subject), *_level(subject), *_reach(subject), *open_questions)
+    bullets = [say(text) for text in limits]
     return Section("What this does not show", (Block("bullets", tuple(bullets)),))
 
 

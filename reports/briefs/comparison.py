@@ -8,7 +8,7 @@ from data.panel import Column
 from models.study_results import StudyResults
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
-from reports.numbers import result_id
+from reports.numbers import PANEL, result_id
 from reports.tables.grid import CONSTANTS
 from reports.variables import counted, in_sentence, index_word, plural
 
@@ -33,9 +33,12 @@ def _sample(subject: Subject) -> Text:
     units = Span(counted(model.n_units, subject.unit), result_id(study.id, model.id, "n_units"))
     word = subject.variables.period
     periods = Span(counted(model.n_periods, word), result_id(study.id, model.id, "n_periods"))
+    all_units = Span(counted(panel.units, subject.unit), result_id(study.id, PANEL, "units"))
     return say(
-        f"{panel.title or panel.name}: {counted(panel.units, subject.unit)} from {panel.first} to "
-        f"{panel.last}. The headline rests on the model “{model.id}”, which has what it needs for ",
+        f"{panel.title or panel.name}: ",
+        all_units,
+        f" from {panel.first} to {panel.last}. The headline rests on the model “{model.id}”, which "
+        "has what it needs for ",
         count,
         " observations: ",
         units,
@@ -55,7 +58,7 @@ def _held(subject: Subject) -> Text:
     sentences.append(
         f"Observations count by {in_sentence(subject.variables.label(weights))}."
         if weights
-        else f"Every {subject.unit} counts the same."
+        else "Each observation counts the same."
     )
     return say(" ".join(sentences))
 

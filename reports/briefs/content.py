@@ -14,6 +14,7 @@ from reports.briefs.glossary import reproduce, words_used
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Brief, Section, Text, paragraph, say
 from reports.numbers import result_id
+from reports.variables import with_article
 
 
 def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> Brief:
@@ -57,7 +58,7 @@ def _estimate(subject: Subject) -> Block:
     estimate = subject.estimate
     size = say(
         f"With {subject.treatment_name} {estimate.step}, the best estimate for "
-        f"{subject.outcome_name} is ",
+        f"{with_article(subject.outcome.label)} is ",
         estimate.size(estimate.middle),
         f" {estimate.unit} {estimate.direction(estimate.middle)}. The data are in keeping with "
         "anything from ",

@@ -35,7 +35,6 @@ class Subject:
         term = model.term(model.treatment[0])
         treatment, outcome = variables.measure(term.term), variables.measure(model.outcome)
         result = result_id(results.study.id, model.id, term.term)
-        share = multiverse_share(curve, term, model.outcome)
         return cls(
             results=results,
             run_id=run_id,
@@ -45,7 +44,7 @@ class Subject:
             treatment=treatment,
             outcome=outcome,
             estimate=plain_estimate(term, treatment, outcome, result),
-            verdicts=tuple(judge(read_claim(c), results, share) for c in results.study.claims),
+            verdicts=tuple(judge(read_claim(c), results, curve) for c in results.study.claims),
             curve=curve,
         )
 
@@ -69,10 +68,3 @@ class Subject:
         """The outcome as it stands inside a sentence, without its transformation."""
         return in_sentence(self.outcome.label)
 
-
-def multiverse_share(curve: Curve | None, term: Term, outcome: str) -> float | None:
-    """The share of specifications of the headline's outcome that have its sign."""
-    if curve is None:
-        return None
-    same = curve.specs.loc[curve.specs["outcome"] == outcome, "estimate"]
-    return float((same * term.estimate > 0).mean()) if len(same) else None

@@ -69,12 +69,13 @@ def say(*parts: str | Span | Text) -> Text:
         if isinstance(part, tuple):
             spans += part
         else:
-            spans.append(Span(_typeset(part)) if isinstance(part, str) else part)
+            spans.append(_typeset(Span(part) if isinstance(part, str) else part))
     return tuple(span for span in spans if span.text)
 
 
-def _typeset(words: str) -> str:
-    return APOSTROPHE.sub("’", words).replace(" %", "\N{NO-BREAK SPACE}%")
+def _typeset(span: Span) -> Span:
+    words = APOSTROPHE.sub("’", span.text).replace(" %", "\N{NO-BREAK SPACE}%")
+    return Span(words, span.result)
 
 
 def paragraph(*parts: str | Span | Text) -> Block:

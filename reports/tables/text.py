@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from models.results import ModelResult
 from models.study_results import StudyResults
 from reports.numbers import split_at_point
+from reports.tables.curve_text import curve_summary
 from reports.tables.grid import Grid, regression_grid
 from reports.tables.parts import Cell, Row
 from reports.tables.stacked import HEADINGS, settings, stacks
+
+__all__ = ["curve_summary", "text_table"]
 
 GAP = "  "
 LABEL_WIDTH = 36

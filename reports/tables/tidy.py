@@ -6,10 +6,13 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
+from models.engine.results import Curve
 from models.results import ModelResult
 from models.study_results import StudyResults
-from reports.numbers import result_id
+from models.verdicts import headline, multiverse_share
+from reports.numbers import CURVE, MISSING, PANEL, result_id
 from reports.variables import Variables
 
 COEFFICIENTS = (
@@ -37,7 +40,7 @@ COEFFICIENTS = (
     "simulated",
     "run",
 )
-FIGURES = ("result", "study", "model", "figure", "value", "df", "p_value", "simulated", "run")
+FIGURES = ("result", "study", "subject", "figure", "value", "df", "p_value", "simulated", "run")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -66,13 +69,19 @@ def coefficients_csv(results: StudyResults, run_id: str) -> str:
     return _csv(COEFFICIENTS, rows)
 
 
-def figures_csv(results: StudyResults, run_id: str) -> str:
-    """One row for each count, fit measure and test of each model."""
+def figures_csv(results: StudyResults, run_id: str, curve: Curve | None = None) -> str:
+    """One row for each count, fit measure and test of each model, then panel, gaps and curve."""
+    all_figures = [
+        *((model.id, figure) for model in results.models for figure in _figures(model)),
+        *((PANEL, figure) for figure in _panel_figures(results)),
+        *((MISSING, figure) for figure in _missing_figures(results)),
+        *((CURVE, figure) for figure in (_curve_figures(results, curve) if curve else ())),
+    ]
     rows = (
         {
-            "result": result_id(results.study.id, model.id, name),
+            "result": result_id(results.study.id, group, name),
             "study": results.study.id,
-            "model": model.id,
+            "subject": group,
             "figure": name,
             "value": value,
             "df": df,
@@ -80,10 +89,24 @@ def figures_csv(results: StudyResults, run_id: str) -> str:
             "simulated": results.panel.simulated,
             "run": run_id,
         }
-        for model in results.models
-        for name, value, df, p in _figures(model)
+        for group, (name, value, df, p) in all_figures
     )
     return _csv(FIGURES, rows)
+
+
+def curve_csv(curve: Curve, run_id: str) -> str:
+    """One row for each specification of the multiverse, the choices first."""
+    columns = [name for name in curve.specs.columns if name not in {"result", "simulated", "run"}]
+    rows = (
+        {
+            **row,
+            "result": result_id(curve.study.id, CURVE, "spec", str(number)),
+            "simulated": curve.simulated,
+            "run": run_id,
+        }
+        for number, row in enumerate(curve.specs[columns].to_dict(orient="records"))
+    )
+    return _csv(("result", *columns, "simulated", "run"), rows)
 
 
 Figure = tuple[str, float | None, str, float | None]
@@ -104,6 +127,29 @@ def _figures(model: ModelResult) -> Iterable[Figure]:
         yield f"test/{test.test}", test.statistic, words, test.p_value
 
 
+def _panel_figures(results: StudyResults) -> Iterable[Figure]:
+    for name in ("rows", "units", "periods", "first", "last"):
+        yield name, getattr(results.panel, name), "", None
+
+
+def _missing_figures(results: StudyResults) -> Iterable[Figure]:
+    """Shares missing: overall, by quintile and by period."""
+    for row in results.missingness:
+        yield row.column, row.missing / row.rows if row.rows else None, "", None
+        for share in row.by_quintile:
+            yield f"{row.column}/quintile/{share.group}", share.share, "", None
+        for share in row.by_period:
+            yield f"{row.column}/period/{share.group}", share.share, "", None
+
+
+def _curve_figures(results: StudyResults, curve: Curve) -> Iterable[Figure]:
+    model = headline(results)
+    share = multiverse_share(curve, model.term(model.treatment[0]), model.outcome)
+    yield "specs", len(curve.specs), "", None
+    yield "share_same_sign", share, "", None
+    yield "joint_p_value", curve.joint.p_value, "", None
+
+
 def _model_columns(results: StudyResults, model: ModelResult) -> dict[str, object]:
     return {
         "study": results.study.id,
@@ -120,7 +166,7 @@ def _model_columns(results: StudyResults, model: ModelResult) -> dict[str, objec
     }
 
 
-def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> str:
+def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[Any, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
@@ -130,6 +176,8 @@ def _csv(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> str:
 
 def _value(value: object) -> str:
     """Numbers in full, nothing for what does not exist, and text no spreadsheet would execute."""
+    if hasattr(value, "item"):  # a NumPy scalar
+        value = value.item()
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
     if isinstance(value, bool):

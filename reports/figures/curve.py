@@ -1,0 +1,193 @@
+"""The specification curve: all estimates in order, and under them the choices that made each.
+
+Laid out as by Simonsohn, Simmons and Nelson (2020, Nature Human Behaviour 4).
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import NDArray
+
+from models.engine.results import Curve
+from models.study_results import StudyResults
+from reports.figures.style import (
+    ACCENT,
+    INK,
+    LINE,
+    MARGIN,
+    OTHER,
+    SOFT,
+    WIDTH,
+    Picture,
+    canvas,
+    headings,
+    house_style,
+    quiet,
+    written,
+)
+from reports.numbers import p_value, per_cent
+from reports.sources import source_line
+from reports.tables.facts import effect_label
+from reports.variables import Variables
+
+SHOWN = 1200  # points drawn of a longer curve, evenly by rank
+BINS = 300  # columns of the choice panel
+LEFT, ROW, TALL = 2.05, 0.15, 2.0  # inches
+SHADES = LinearSegmentedColormap.from_list("chosen", ["#ffffff", ACCENT])
+
+
+def curve_plot(curve: Curve, results: StudyResults) -> Picture:
+    """The sorted curve with its intervals and its choice panel; the main model is marked."""
+    specs = sorted_specs(curve)
+    rows = choice_rows(curve, specs, results)
+    with house_style():
+        figure = canvas(TALL + ROW * len(rows) + 1.35)
+        said = subtitle(curve)
+        bottom, top = headings(figure, "All specifications", said, source_line(results.panel))
+        tall, width = figure.get_figheight(), 1 - (LEFT + MARGIN) / WIDTH
+        upper = figure.add_axes((LEFT / WIDTH, top - TALL / tall, width, TALL / tall - 0.02))
+        _draw_curve(upper, specs, curve)
+        height = top - TALL / tall - 0.03 - bottom
+        lower = figure.add_axes((LEFT / WIDTH, bottom + 0.01, width, height), sharex=upper)
+        _draw_choices(lower, rows, len(specs))
+        return written("curve", figure, curve.simulated, f"Specification curve. {said}")
+
+
+def sorted_specs(curve: Curve) -> pd.DataFrame:
+    """Specifications by size, in one unit: columns `y`, `low`, `high` beside the choices.
+
+    The unit is the outcome's where there is one pair of outcome and treatment, else standard
+    deviations of the outcome for one of the treatment.
+    """
+    specs = curve.specs.dropna(subset=["estimate", "conf_low", "conf_high"])
+    scale = np.ones(len(specs))
+    if len(curve.by_pair) > 1:
+        scale = (specs["standardised"] / specs["estimate"]).to_numpy(dtype=np.float64)
+    sized = specs.assign(
+        y=specs["estimate"] * scale, low=specs["conf_low"] * scale, high=specs["conf_high"] * scale
+    )
+    return sized.sort_values("y", kind="stable", ignore_index=True)
+
+
+def subtitle(curve: Curve) -> str:
+    """The curve in one sentence: how many, which signs, and the joint test."""
+    summary, above = curve.summary, per_cent(curve.summary.share_positive)
+    unit = (
+        "; in standard deviations, as outcomes or treatments differ"
+        if len(curve.by_pair) > 1
+        else ""
+    )
+    return (
+        f"{summary.specs:,} defensible specifications: {above} above zero "
+        f"({per_cent(summary.share_positive_significant)} with p < 0.05), "
+        f"{per_cent(1 - summary.share_positive)} not "
+        f"({per_cent(summary.share_negative_significant)} with p < 0.05). Joint test against no "
+        f"association at all: p = {p_value(curve.joint.p_value)}{unit}. Band: 95 % intervals."
+    )
+
+
+def _draw_curve(axes: Axes, specs: pd.DataFrame, curve: Curve) -> None:
+    ranks = np.unique(np.linspace(0, len(specs) - 1, min(SHOWN, len(specs))).astype(np.int64))
+    shown = specs.iloc[ranks]
+    axes.fill_between(ranks, shown["low"], shown["high"], color=LINE, alpha=0.6, lw=0)
+    axes.plot(ranks, shown["y"], color=ACCENT, lw=1.4)
+    axes.axhline(0, color=INK, lw=0.7)
+    for rank in np.flatnonzero(specs["main"].to_numpy(dtype=bool)):
+        y = float(specs["y"].iloc[rank])
+        axes.plot(rank, y, "o", color=OTHER, ms=5, mec="white", mew=0.8)
+        right = rank < len(specs) / 2
+        axes.annotate(
+            f"main model ({curve.study.multiverse.model})" if curve.study.multiverse else "main",
+            (rank, y),
+            xytext=(8 if right else -8, -11),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            color=OTHER,
+            fontsize=7.5,
+        )
+    axes.set_xlim(-0.5, len(specs) - 0.5)
+    quiet(axes, "left")
+    axes.tick_params(labelbottom=False, labelsize=7)
+
+
+GROUPS = {"effects": "held fixed"}
+Choice = tuple[str, str, NDArray[np.bool_]]  # group, level, which specifications chose it
+
+
+def choice_rows(curve: Curve, specs: pd.DataFrame, results: StudyResults) -> list[Choice]:
+    """One row for each level of each choice that the study leaves open, and for each control."""
+    variables = Variables.of(results)
+    rows: list[Choice] = []
+    for choice in ("outcome", "treatment", "effects", "sample", "weights"):
+        levels = curve.axes.get(choice, ())
+        if len(levels) > 1:
+            rows += [
+                (choice, _level(choice, level, variables, results), _chosen(specs[choice], level))
+                for level in levels
+            ]
+    controls = specs["controls"].astype(str).map(lambda text: set(text.split(" + ")))
+    rows += [
+        ("controls", variables.label(name), np.array([name in held for held in controls]))
+        for name in curve.controls
+    ]
+    return rows
+
+
+def _chosen(column: pd.Series, level: str) -> NDArray[np.bool_]:
+    return (column.fillna("none").astype(str) == str(level)).to_numpy(dtype=bool)
+
+
+def _level(choice: str, level: str, variables: Variables, results: StudyResults) -> str:
+    if choice in {"outcome", "treatment"}:
+        return variables.label(level)
+    if choice == "effects":
+        parts = [effect for effect in level.split(" + ") if effect not in {"", "none"}]
+        named = ", ".join(effect_label(results, part).removesuffix(" FE") for part in parts)
+        return f"{named} FE" if parts else "no FE"
+    if choice == "weights":
+        return "none" if level in {"none", ""} else level
+    return level.replace("_", " ")
+
+
+def _draw_choices(axes: Axes, rows: list[Choice], number: int) -> None:
+    edges = np.linspace(0, number, min(BINS, number) + 1).astype(np.int64)
+    counts = np.diff(edges)
+    chosen = np.array([row for *_, row in rows], dtype=np.float64)
+    grid = np.add.reduceat(chosen, edges[:-1], axis=1) / counts
+    spaced = np.zeros((2 * len(rows), len(counts)))
+    spaced[::2] = grid  # a blank line after each row keeps rows apart
+    axes.imshow(
+        spaced,
+        cmap=SHADES,
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-0.5, number - 0.5, 2 * len(rows) - 0.5, -0.5),
+    )
+    quiet(axes)
+    axes.set_yticks([])
+    axes.tick_params(labelbottom=False)
+    last = ""
+    for line, (group, level, _) in enumerate(rows):
+        _choice_label(axes, 2 * line, GROUPS.get(group, group) if group != last else "", level)
+        last = group
+
+
+def _choice_label(axes: Axes, line: int, group: str, level: str) -> None:
+    for text, inches, weight in ((group, LEFT - MARGIN, "bold"), (level, LEFT - 0.75, "normal")):
+        axes.annotate(
+            textwrap.shorten(text, 27, placeholder=" …"),
+            (0, line),
+            xycoords=("axes fraction", "data"),
+            xytext=(-inches * 72, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=6,
+            color=INK if weight == "normal" else SOFT,
+        )

@@ -1,0 +1,64 @@
+"""What one country's leaving does to the headline: the main model without each group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from models.engine.results import Curve
+from models.study_results import StudyResults
+from reports.figures.style import (
+    ACCENT,
+    INK,
+    MARGIN,
+    OTHER,
+    WIDTH,
+    Picture,
+    canvas,
+    headings,
+    house_style,
+    quiet,
+    written,
+)
+from reports.sources import source_line
+from reports.variables import panel_word, spelled
+
+ROW, LEFT = 0.15, 1.0  # inches
+
+
+def leave_out_plot(curve: Curve, results: StudyResults) -> Picture:
+    """One line for each group left out, in order of the estimate; the full sample's as a rule."""
+    table = curve.leave_out.dropna(subset=["estimate"]).sort_values(
+        "estimate", kind="stable", ignore_index=True
+    )
+    word = panel_word(results.panel, curve.leave_out_by or "parent")
+    said = _sentence(table, word)
+    with house_style():
+        figure = canvas((ROW if len(table) <= 30 else 0.11) * len(table) + 1.2)
+        bottom, top = headings(
+            figure, f"The headline without each {word}", said, source_line(results.panel)
+        )
+        base = bottom + 0.2 / figure.get_figheight()
+        axes = figure.add_axes((LEFT / WIDTH, base, 1 - (LEFT + MARGIN) / WIDTH, top - base))
+        rows = np.arange(len(table))
+        axes.hlines(rows, table["conf_low"], table["conf_high"], color=ACCENT, lw=1.1)
+        axes.plot(table["estimate"], rows, "o", color=ACCENT, ms=3.2, mec="white", mew=0.5)
+        axes.axvline(0, color=INK, lw=0.7)
+        for full in curve.specs.loc[curve.specs["main"], "estimate"]:
+            axes.axvline(full, color=OTHER, lw=0.8, ls=(0, (4, 2)))
+        axes.set_yticks(rows, [f"without {name}" for name in table["left_out"]], fontsize=6.5)
+        axes.set_ylim(len(table) - 0.4, -0.6)
+        axes.tick_params(axis="x", labelsize=7)
+        quiet(axes, "bottom")
+        return written("leave_out", figure, curve.simulated, said)
+
+
+def _sentence(table: pd.DataFrame, word: str) -> str:
+    estimates = table["estimate"].to_numpy(dtype=np.float64)
+    turned = int((np.sign(estimates) != np.sign(np.median(estimates))).sum())
+    holds = int(((table["conf_low"] <= 0) & (table["conf_high"] >= 0)).sum())
+    sign = f"the sign turns in {spelled(turned)}" if turned else "the sign never turns"
+    return (
+        f"Estimate and 95 % interval; dashed: with every {word}. Of {len(estimates)} times, {sign} "
+        f"and the interval holds zero in {spelled(holds)}."
+    )

@@ -1,0 +1,77 @@
+"""A multiverse on one screen of the terminal. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from models.engine.results import Curve, Summary
+from reports.numbers import decimals_for, fixed, p_value, per_cent
+
+WIDTH = 100
+SIMULATED = "SIMULATED DATA: these numbers say nothing about the world."
+
+
+def curve_summary(curve: Curve) -> str:
+    """Sizes, signs, the joint test, what moves the estimate, and the placebo audit."""
+    rule = "─" * WIDTH
+    lines = [curve.study.title, rule, *([SIMULATED] if curve.simulated else [])]
+    lines += _counts(curve)
+    lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
+    lines += ["", *_joint(curve), *_variance(curve)]
+    lines += ["", *textwrap.wrap(curve.placebo_audit.sentence, WIDTH)]
+    lines += [line for warning in _warnings(curve) for line in textwrap.wrap(warning, WIDTH)]
+    return "\n".join([*lines, rule]) + "\n"
+
+
+def _counts(curve: Curve) -> Iterable[str]:
+    yield f"{len(curve.specs):,} of {curve.declared:,} declared specifications; {curve.inference}"
+    for dropped in curve.dropped:
+        yield f"  {dropped.cells:,} {dropped.kind}: {dropped.reason}"
+
+
+def _pairs(summaries: Iterable[Summary]) -> Iterable[str]:
+    names = ("specs", "median", "middle 95 %", "above 0", "p < .05", "below, p < .05")
+    yield f"{'':34}" + "".join(name.rjust(size) for name, size in zip(names, SIZES, strict=True))
+    for summary in summaries:
+        name = " on ".join(filter(None, (summary.treatment, summary.outcome)))
+        texts = zip(_figures(summary), SIZES, strict=True)
+        yield f"{name[:33]:34}" + "".join(text.rjust(size) for text, size in texts)
+
+
+SIZES = (7, 10, 21, 9, 9, 15)
+
+
+def _figures(summary: Summary) -> tuple[str, ...]:
+    low, high = summary.low, summary.high
+    spread = abs(high - low) / 4 if low is not None and high is not None else 0.0
+    places = decimals_for([spread])
+    return (
+        f"{summary.specs:,}",
+        fixed(summary.median, places),
+        f"[{fixed(low, places)}, {fixed(high, places)}]",
+        per_cent(summary.share_positive),
+        per_cent(summary.share_positive_significant),
+        per_cent(summary.share_negative_significant),
+    )
+
+
+def _joint(curve: Curve) -> Iterable[str]:
+    joint = curve.joint
+    yield (
+        f"Joint test ({joint.test.replace('_', ' ')}): p = {p_value(joint.p_value)}, "
+        f"{joint.draws:,} draws over {joint.n_clusters} clusters by {joint.cluster}, "
+        f"seed {joint.seed}"
+    )
+
+
+def _variance(curve: Curve) -> Iterable[str]:
+    moved = sorted(curve.variance, key=lambda choice: -choice.share)
+    shares = ", ".join(f"{c.choice} {per_cent(c.share)}" for c in moved if c.levels != 1)
+    if shares:
+        yield f"What moves the estimate: {shares}"
+
+
+def _warnings(curve: Curve) -> Iterable[str]:
+    yield from ([curve.placebo_audit.warning] if curve.placebo_audit.warning else [])
+    yield from curve.warnings
