@@ -34,7 +34,7 @@ def effective_f(
     spread = root @ vcov[:count, :count] @ root
     trace = float(np.trace(spread))
     statistic = float(slopes @ product @ slopes) / trace
-    critical = _critical_value(spread)
+    critical = critical_value(spread)
     note = f"below {critical:.1f}, a bias above 10 % of the worst case is not ruled out"
     return Test("effective_f", statistic, None, None, note)
 
@@ -51,7 +51,7 @@ def instrument_products(stage: LinearFit, count: int) -> Floats:
     return np.asarray(np.linalg.inv(stage.bread[:count, :count]))
 
 
-def _critical_value(spread: Floats) -> float:
+def critical_value(spread: Floats) -> float:
     """The 95 % point of Patnaik's approximation to the weighted noncentral chi-squares."""
     far = 1.0 / BIAS
     trace = float(np.trace(spread))
