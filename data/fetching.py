@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -112,7 +112,8 @@ def last_update(url: str, home: Path, client: Client) -> date | None:
         return None
     try:
         if not contents.is_file() or time.time() - contents.stat().st_mtime > CONTENTS_AGE:
-            client.fetch(CONTENTS, contents)
+            hurried = replace(client, limits=replace(client.limits, attempts=2))
+            hurried.fetch(CONTENTS, contents)
         return last_updates(contents).get(table)
     except SourceOutOfReach:
         return None  # the table itself may be in reach all the same
