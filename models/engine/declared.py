@@ -18,7 +18,7 @@ from models.study import Multiverse
 MOST_CELLS = 2_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stratum:
     """The cells that share effects, sample and weights: pairs (outcome, treatment) by subsets.
 

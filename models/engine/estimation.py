@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,11 +27,13 @@ NO_ERROR = "no standard error: the residuals leave nothing, or the two-way varia
 class GroupEstimates:
     """A sample group's cells (S,), in their order: figures, NaN where `reason` is not empty.
 
+    one_way_error clusters by the first column alone, which is the one that is resampled.
     n_clusters counts by cluster column. resampler holds the cells without a reason, in order.
     """
 
     estimate: Floats
     std_error: Floats
+    one_way_error: Floats
     reason: tuple[str, ...]
     n_obs: int
     n_clusters: tuple[int, ...]
@@ -48,22 +50,24 @@ class GroupEstimates:
         return min(self.n_clusters) - 1.0
 
 
-def estimate_group(
-    group: SampleGroup, correction: str = "CR1", resampling: bool = False
-) -> GroupEstimates:
-    """Estimate all cells of a sample group, clustered as it says, with a resampler if wanted."""
+def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimates:
+    """Estimate all cells of a sample group with CR1 errors, and a resampler if wanted."""
     sizes = tuple(len(np.unique(codes)) for codes in group.clusters)
     hopeless = FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
     if hopeless:
         nothing = np.full(len(group.pair), np.nan)
         reasons = (hopeless,) * len(group.pair)
-        return GroupEstimates(nothing, nothing, reasons, len(group.rows), sizes, None)
+        return GroupEstimates(nothing, nothing, nothing, reasons, len(group.rows), sizes, None)
     projected = project(group.Z, group.weights, group.effects)
     products = condense(projected, group.clusters)
     cells = Cells(group.outcome, group.treatment, group.subset)
     targets = np.arange(len(group.targets))
     controls = np.arange(len(group.targets), group.Z.shape[1])
-    found = estimate_curve(products, targets, controls, group.subsets, cells, correction)
+    found = estimate_curve(products, targets, controls, group.subsets, cells)
+    first = found
+    if len(group.clusters) > 1:
+        alone = replace(products, groups=products.groups[:1])
+        first = estimate_curve(alone, targets, controls, group.subsets, cells)
     reasons = _reasons(products, found, cells)
     usable = np.array([not reason for reason in reasons], dtype=bool)
     resampler = None
@@ -74,6 +78,7 @@ def estimate_group(
     return GroupEstimates(
         np.where(usable, found.estimate, np.nan),
         np.where(usable, found.std_error, np.nan),
+        np.where(usable, first.std_error, np.nan),
         reasons,
         len(group.rows),
         sizes,

@@ -47,15 +47,16 @@ class ObservedCurve:
 
 @dataclass(frozen=True)
 class NullCurves:
-    """D resampled curves: statistics (D,) by name, sorted t at `ranks` (R, D), exceeding (S,).
+    """D resampled curves: statistics (D,) by name, sorted t at `ranks` (R, D), counts (S,).
 
-    exceeding counts, for each specification, the draws in which the largest absolute t of it and
-    all those less significant reaches its own.
+    own counts, for each specification, the draws whose absolute t reaches its own; exceeding those
+    in which the largest absolute t of it and all less significant ones does.
     """
 
     statistics: Mapping[str, Floats]
     ranks: Indices
     sorted_t: Floats
+    own: Indices
     exceeding: Indices
 
     @property
@@ -92,7 +93,8 @@ def null_curves(
     step = max(1, NUMBERS // n_specs)
     ranks = np.unique(np.linspace(0, n_specs - 1, RANKS).astype(np.int64))
     statistics, curves = [], []
-    exceeding = np.zeros(n_specs, dtype=np.int64)
+    own = np.zeros(n_specs, dtype=np.int64)
+    exceeding = own.copy()
     for start in range(0, draws, step):
         part = signs[:, start : start + step]
         say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
@@ -101,9 +103,11 @@ def null_curves(
         estimates = np.concatenate([slopes for slopes, _ in drawn]) * observed.units[:, None]
         statistics.append(curve_statistics(t, estimates, observed.critical))
         curves.append(np.sort(t, axis=0)[ranks])
-        exceeding += _exceeding(np.abs(t), np.abs(observed.t))
+        t = np.abs(t)
+        own += (t >= np.abs(observed.t)[:, None] * TIE).sum(axis=1)
+        exceeding += _exceeding(t, np.abs(observed.t))
     joined = {name: np.concatenate([s[name] for s in statistics]) for name in statistics[0]}
-    return NullCurves(joined, ranks, np.concatenate(curves, axis=1), exceeding)
+    return NullCurves(joined, ranks, np.concatenate(curves, axis=1), own, exceeding)
 
 
 def joint_test(
@@ -113,8 +117,8 @@ def joint_test(
     draws: int,
     seed: int,
     say: Callable[[str], None],
-) -> tuple[JointTest, Floats]:
-    """The joint test, and the Romano-Wolf adjusted p-value of each specification (S,).
+) -> tuple[JointTest, Floats, Floats]:
+    """The joint test, and each specification's wild bootstrap and Romano-Wolf p-values (S,).
 
     clusters is the name of the column resampled by and the number of its groups in all samples
     together. A p-value is (1 + draws at least as extreme) / (1 + draws), or the plain share where
@@ -139,7 +143,8 @@ def joint_test(
         tests=tuple(found.values()),
         band=_band(null),
     )
-    return joint, _step_down(null, np.abs(observed.t), spare)
+    wild = (null.own + spare) / (null.draws + spare)
+    return joint, wild, _step_down(null, np.abs(observed.t), spare)
 
 
 def _p_value(null: Floats, value: float, spare: int) -> float:

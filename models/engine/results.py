@@ -136,11 +136,12 @@ class Curve:
 
     specs has one row per specification: the choices (outcome, treatment, controls joined with
     " + ", effects joined with " + ", sample, weights), estimate, std_error, statistic, df,
-    p_value, conf_low, conf_high, n_obs, n_clusters, adjusted_p (Romano-Wolf over the curve),
-    standardised (the estimate in standard deviations of outcome per standard deviation of
-    treatment) and main (true for the study's main model). `axes` lists the levels of each choice,
-    `controls` the optional controls. leave_out has left_out, estimate, std_error, conf_low,
-    conf_high, p_value, n_obs for the main model without each group; empty if not asked for.
+    p_value, conf_low, conf_high, n_obs, n_clusters, wild_p (wild cluster bootstrap of the one
+    specification), adjusted_p (Romano-Wolf over the curve), standardised (the estimate in standard
+    deviations of outcome per standard deviation of treatment) and main (true for the study's main
+    model). `axes` lists the levels of each choice, `controls` the optional controls. leave_out has left_out, estimate, std_error, conf_low,
+    conf_high, p_value, n_obs, change (less the estimate from all rows) and reason (why there is no
+    estimate) for the main model without each group; it is empty if not asked for.
     """
 
     study: Study
@@ -170,7 +171,7 @@ def as_document(curve: Curve) -> dict[str, Any]:
         "study": curve.study.id,
         "panel": {"name": curve.panel_name, "sha256": curve.panel_sha256},
         "inference": curve.inference,
-        "specs": _rows(curve.specs[[*CHOICES, *FIGURES, "df", "adjusted_p", "main"]]),
+        "specs": _rows(curve.specs[[*CHOICES, *FIGURES, "df", "wild_p", "adjusted_p", "main"]]),
         "summary": {
             **as_json(curve.summary),
             "declared": curve.declared,

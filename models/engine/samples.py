@@ -23,12 +23,13 @@ class Columns:
     """What a multiverse needs of a panel's N rows, sorted by unit and time.
 
     numbers holds float columns with NaN; keys holds code columns (effects, clusters) with -1
-    where missing; samples holds flags by name.
+    where missing; samples holds flags by name; required names the keys every row must have.
     """
 
     numbers: Mapping[str, Floats]
     keys: Mapping[str, Codes]
     samples: Mapping[str, Flags]
+    required: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def sample_groups(
     columns: Columns, declared: Declared, stratum: Stratum, clusters: tuple[str, ...]
 ) -> Iterator[SampleGroup]:
     """The wanted cells of a stratum, by the rows that are complete for them."""
-    rows = _base_rows(columns, stratum, clusters)
+    rows = _base_rows(columns, stratum)
     names = (*declared.controls, *dict.fromkeys(name for pair in stratum.pairs for name in pair))
     missing = np.array([np.isnan(columns.numbers[name][rows]) for name in names])
     patterns, which = np.unique(missing, axis=0, return_inverse=True)
@@ -106,10 +107,10 @@ def sample_groups(
         yield _group(columns, declared, stratum, clusters, complete, pair[cells], subset[cells])
 
 
-def _base_rows(columns: Columns, stratum: Stratum, clusters: tuple[str, ...]) -> Indices:
-    """Rows of the sample whose effects, clusters and weights are known."""
+def _base_rows(columns: Columns, stratum: Stratum) -> Indices:
+    """Rows of the sample whose keys and weights are known."""
     known = columns.samples[stratum.sample].copy()
-    for name in (*stratum.effects, *clusters):
+    for name in (*stratum.effects, *columns.required):
         known &= columns.keys[name] >= 0
     if stratum.weights is not None:
         known &= ~np.isnan(columns.numbers[stratum.weights])

@@ -1,0 +1,81 @@
+"""The study's main model in the engine: its one cell, its influence analysis, its audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from data.calendar_lags import whole_numbers
+from data.errors import BadInput
+from models.absorb import dense_codes
+from models.engine.audit import AuditSample
+from models.engine.declared import Declared, Stratum
+from models.engine.leave_out import COLUMNS, leave_each_out
+from models.engine.placebo_audit import Audited, placebo_audit
+from models.engine.projection import project
+from models.engine.results import PlaceboAudit
+from models.engine.samples import SampleGroup, sample_groups
+from models.engine.setting import MAIN, Setting, codes_in
+from models.fitting import fit_model
+
+
+def main_group(setting: Setting) -> SampleGroup:
+    """The main model as a sample group of one cell; further treatments count as controls."""
+    spec = setting.spec
+    controls = (*spec.treatment[1:], *spec.controls)
+    pairs = ((spec.outcome, spec.treatment[0]),)
+    stratum = Stratum(spec.effects, MAIN, spec.weights, pairs, np.ones((1, 1), dtype=bool))
+    subsets = np.ones((len(controls), 1), dtype=bool)
+    declared = Declared(controls, (), subsets, (stratum,), 1, ())
+    return next(sample_groups(setting.columns, declared, stratum, setting.clusters))
+
+
+def leave_out(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -> pd.DataFrame:
+    """The main model without each group of the multiverse's `leave_out` column; empty if none.
+
+    Raises BadInput for a column that is not there.
+    """
+    name = setting.multiverse.leave_out
+    if name is None:
+        return pd.DataFrame(columns=list(COLUMNS))
+    index = {"unit": setting.panel.unit, "parent": setting.panel.parent}
+    column = index.get(name) or name
+    if column not in setting.frame.columns:
+        todo = "name unit, parent or a column of the panel"
+        raise BadInput(setting.where, f"leave_out is {name!r}, which the panel lacks", todo)
+    codes, labels = pd.factorize(setting.frame[column], sort=True)
+    say(f"the main model without each of {len(labels)} groups of {column}")
+    return leave_each_out(main, codes[main.rows].astype(np.int64), np.asarray(labels, dtype=object))
+
+
+def audit(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -> PlaceboAudit:
+    """The main model's placebo audit, every kind of inference and the chosen one marked."""
+    panel, rows = setting.panel, main.rows
+    names = dict.fromkeys((*setting.clusters, panel.parent, panel.unit))
+    clusters = {
+        name: dense_codes(setting.columns.keys[name][rows]) for name in names if name is not None
+    }
+    without_treatment = np.delete(main.Z, 1, axis=1)
+    period = whole_numbers(setting.frame[panel.time].iloc[rows], setting.where)
+    parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[rows])
+    index = setting.study.models.index(
+        next(model for model in setting.study.models if model.id == setting.spec.id)
+    )
+    treatment = setting.spec.treatment[0]
+    audited = Audited(
+        sample=AuditSample(
+            project(without_treatment, main.weights, main.effects),
+            clusters,
+            (period - period.min()).astype(np.int64),
+        ),
+        x=main.Z[:, 1],
+        unit=dense_codes(codes_in(setting, "unit")[rows]),
+        parent=parent,
+        national=treatment in setting.national,
+        outcome=setting.spec.outcome,
+        treatment=treatment,
+        chosen=fit_model(setting.study, panel, setting.frame, index).inference,
+    )
+    return placebo_audit(audited, setting.multiverse.seed, say)
