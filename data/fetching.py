@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,8 @@ def fetched(
     if recipe.simulated:
         write_simulated(scratch, only=recipe.id.partition("/")[2])
         return found(recipe, scratch, None)[0]
+    if recipe.installed is not None:
+        return found(recipe, installed_folder(recipe.installed), published)[0]
     if recipe.url is None:
         todo = "read its files from a folder with --from"
         raise SourceOutOfReach(f"dataset {recipe.id}", "its publisher offers no address", todo)
@@ -72,6 +75,16 @@ def fetched(
         raise SourceOutOfReach(recipe.url, "sends no file", "try again later")
     path = stored.parent / known.file
     return Incoming(path, recipe.url, layout_of(recipe), date.fromisoformat(known.published))
+
+
+def installed_folder(package: str) -> Path:
+    """Where an installed package keeps its files; nothing of it is imported."""
+    top, *below = package.split(".")
+    spec = find_spec(top)
+    if spec is None or not spec.submodule_search_locations:
+        todo = "install what requirements.lock pins: make clean, then make run"
+        raise SourceOutOfReach(f"package {top}", "is not installed", todo)
+    return Path(spec.submodule_search_locations[0]).joinpath(*below)
 
 
 def download(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import json
@@ -12,11 +13,12 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import IO
 
 from data.errors import BadInput
 from data.recipes import DatasetRecipe
@@ -83,30 +85,34 @@ def written(path: Path) -> Iterator[tempfile._TemporaryFileWrapper[bytes]]:
             raise
 
 
-def is_gzip(path: Path) -> bool:
-    """Whether the bytes are gzip, whatever the name says."""
+def opener(path: Path) -> Callable[[Path], IO[bytes]] | None:
+    """What unpacks the bytes, whatever the name says: gzip, bzip2, or nothing."""
     with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
+        head = stream.read(3)
+    if head[:2] == b"\x1f\x8b":
+        return gzip.open
+    return bz2.open if head == b"BZh" else None
 
 
 def unpacked(path: Path, scratch: Path) -> Path:
-    """The plain bytes of `path`: the file itself, or its gzip unpacked into `scratch`.
+    """The plain bytes of `path`: the file itself, or its gzip or bzip2 unpacked into `scratch`.
 
-    Raises BadInput if the gzip is cut short, damaged, or unpacks beyond all measure.
+    Raises BadInput if it is cut short, damaged, or unpacks beyond all measure.
     """
-    if not is_gzip(path):
+    packed = opener(path)
+    if packed is None:
         return path
     plain = scratch / f"{path.name}.plain"
     try:
-        with gzip.open(path, "rb") as stream, plain.open("wb") as out:
+        with packed(path) as stream, plain.open("wb") as out:
             while block := stream.read(BLOCK):
                 out.write(block)
                 if out.tell() > UNPACKED_LIMIT:
                     raise BadInput(path.name, "unpacks to more than 64 GiB", "check the file")
     except EOFError:
-        raise BadInput(path.name, "is a gzip file cut short", "fetch it again") from None
-    except (gzip.BadGzipFile, zlib.error):
-        raise BadInput(path.name, "is a damaged gzip file", "fetch it again") from None
+        raise BadInput(path.name, "is a compressed file cut short", "fetch it again") from None
+    except (OSError, zlib.error):
+        raise BadInput(path.name, "is a damaged compressed file", "fetch it again") from None
     return plain
 
 

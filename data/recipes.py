@@ -31,7 +31,8 @@ class FileLayout:
 
     `names` are file-name patterns; `constants` gives the value of a dimension the layout lacks,
     `dropped` the only value allowed in a column that is not a dimension of the dataset.
-    `partial` marks an extract: what it leaves out keeps the value said before.
+    `partial` marks an extract: what it leaves out keeps the value said before. `copy` marks
+    another party's copy: it is read only where no file of another layout is there.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class FileLayout:
     constants: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
+    copy: bool = False
     companions: tuple[str, ...] = ()
 
 
@@ -97,7 +99,10 @@ class Excused:
 
 @dataclass(frozen=True)
 class Edition:
-    """A file that does not state its date, known by its bytes: `published` has a `reason`."""
+    """A file that does not state its date, known by its bytes: `published` has a `reason`.
+
+    `sha256` is that of the unpacked bytes, or how it begins.
+    """
 
     sha256: str
     published: date
@@ -127,6 +132,7 @@ class DatasetRecipe:
     editions: tuple[Edition, ...] = ()
     notes: str = ""
     simulated: bool = False  # its files are written by data/simulate.py
+    installed: str | None = None  # the installed package that ships its file, dots for folders
 
 
 def dataset_ids() -> tuple[str, ...]:
@@ -159,7 +165,8 @@ def read_recipe(path: Path) -> DatasetRecipe:
     shared = path.parent / "_publisher.toml"
     raw = {**(_toml(shared) if shared.is_file() else {}), **_toml(path)}
     fallback = raw.pop("layouts", [])
-    raw["files"] = [_layout(f, where, path.stem) for f in raw.pop("file", None) or fallback]
+    layouts = [*raw.pop("file", []), *fallback]
+    raw["files"] = [_layout(layout, where, path.stem) for layout in layouts]
     raw["contract"] = _contract(raw.get("contract", {}), where)
     raw["excused"] = _records(Excused, raw.get("excused", []), f"{where}, [[excused]]")
     raw["editions"] = _records(Edition, raw.pop("edition", []), f"{where}, [[edition]]")
@@ -223,7 +230,7 @@ def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
             todo = f"use a-z, 0-9, _ and none of {', '.join(sorted(RESERVED))}"
             raise BadInput(where, f"dimension {name!r} is not usable", todo)
     spoken_of = [*recipe.wanted, *recipe.labels, *recipe.contract.expected, *recipe.contract.known]
-    spoken_of += [key for layout in recipe.files for key in layout.constants]
+    spoken_of += [k for layout in recipe.files for k in layout.constants if k != "time"]
     spoken_of += [rule.over for rule in recipe.contract.additive]
     for key in spoken_of:
         if key not in recipe.dimensions:
