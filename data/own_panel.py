@@ -24,8 +24,9 @@ def read_own_panel(
 
     `sheet` names the sheet of a workbook (the first, if None). A column counts as numbers if at
     least half of its entries are. Raises BadInput, naming file and line, for a file that cannot
-    be read, a missing index column, a time that is no whole number, a unit and time that occur
-    twice, text among numbers, and infinite values.
+    be read, a missing index column, a time that is no whole number, text among numbers, and
+    infinite values. A unit and time may occur twice here: a study's sample may keep one of them,
+    and is refused if it does not.
     """
     table = read_table(path, sheet)
     table.columns = [str(name) for name in table.columns]
@@ -55,7 +56,7 @@ def _typed(
     columns = {name: _values(table[name], path, lines) for name in table if name != time}
     columns[time] = _periods(table[time], path, lines)
     frame = pd.DataFrame({name: columns[name] for name in table})
-    _check_index(frame, path, lines, unit, time, parent)
+    _check_index(frame, path, lines, unit, parent)
     for name in (unit, parent):
         if name is not None and frame[name].dtype == "float64" and (frame[name] % 1 == 0).all():
             frame[name] = frame[name].astype("int64")  # a numbered unit is 7, not 7.0
@@ -128,7 +129,6 @@ def _check_index(
     path: Path,
     lines: NDArray[np.int64],
     unit: str,
-    time: str,
     parent: str | None,
 ) -> None:
     for name in (unit, *([parent] if parent else [])):
@@ -136,13 +136,3 @@ def _check_index(
         if empty.any():
             line = lines[int(np.argmax(empty))]
             raise BadInput(f"{path}, line {line}", f"column {name!r} is empty", "fill it in")
-    double = frame.duplicated([unit, time]).to_numpy()
-    if double.any():
-        row = int(np.argmax(double))
-        again = frame.iloc[row]
-        first = int(np.argmax((frame[unit] == again[unit]) & (frame[time] == again[time])))
-        raise BadInput(
-            f"{path}, line {lines[row]}",
-            f"{unit} {again[unit]} and {time} {again[time]} stand on line {lines[first]} already",
-            "each unit may have one row per period",
-        )

@@ -167,8 +167,8 @@ class _Sample:
         if len(twice):
             unit, time = twice[index].iloc[0]
             raise BadInput(
-                self.where,
-                f"{len(twice)} rows repeat a {index[0]} and {index[1]} (first: {unit}, {time})",
+                f"{self.panel.name}, {index[0]} {unit}, {index[1]} {time}",
+                f"two rows for one {index[0]} and {index[1]} ({len(twice)} rows are such repeats)",
                 "keep one row for each, or narrow [sample] where",
             )
 

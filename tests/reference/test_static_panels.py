@@ -174,3 +174,30 @@ def test_petersen_in_print(realdata: Path, tmp_path: Path) -> None:
         term = fit_one(tmp_path, petersen, text).term("x")
         assert term.estimate == pytest.approx(1.034833, abs=5e-7)
         assert term.std_error == pytest.approx(wanted, abs=5e-7), inference
+
+
+def test_mortality_in_print(realdata: Path, tmp_path: Path) -> None:
+    # published.toml, mortality-cr2-weighted (clubSandwich's worked example); digits beyond those
+    # in print from C.Mortality.weighted_popnorm
+    mortality = read_own_panel(
+        realdata / "canonical_panels" / "clubsandwich_MortalityRates.csv", "state", "year"
+    )
+    where = "cause == 'Motor Vehicle' and year <= 1983 and not isna(beertaxa)"
+    for correction, error, df in (
+        ("CR1", 2.00975829765159, None),
+        ("CR2", 2.13481833874004, 8.51952781749332),
+    ):
+        how = f'{{ kind = "cluster", by = ["unit"], correction = "{correction}" }}'
+        text = model_text(
+            "within", "mrate", "legal", ["beertaxa"], ["unit", "time"], how, 'weights = "pop"'
+        )
+        result = fit_one(tmp_path, mortality, f'[sample]\nwhere = "{where}"\n{text}')
+        term = result.term("legal")
+        assert (result.n_obs, dict(result.n_clusters)) == (700, {"state": 50})
+        assert term.estimate == pytest.approx(7.78005483075174, rel=1e-9)
+        if df is None:
+            # clubSandwich's CR1 is G/(G-1) alone; ours has (N-1)/(N-K), K = 2 + 14 years
+            assert term.std_error == pytest.approx(error * (699 / (700 - 16)) ** 0.5, rel=1e-9)
+        else:
+            assert term.std_error == pytest.approx(error, rel=1e-9)
+            assert term.df == pytest.approx(df, rel=1e-8)

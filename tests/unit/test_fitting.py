@@ -211,7 +211,7 @@ def test_refusals(tmp_path: Path, panel: Panel, text: str, message: str) -> None
 
 def test_two_rows_for_one_year(tmp_path: Path, frame: pd.DataFrame) -> None:
     twice = panel_of(pd.concat([frame, frame.iloc[[3]]]), "geo", "year")
-    with pytest.raises(BadInput, match=r"1 rows repeat a geo and year \(first: R00, 2004\)"):
+    with pytest.raises(BadInput, match=r"test, geo R00, year 2004: two rows for one geo"):
         fit_one(tmp_path, twice, within())
     kept = fit_one(tmp_path, twice, '[sample]\nwhere = "year != 2004"\n' + within())
     assert kept.n_obs == 142 - 23

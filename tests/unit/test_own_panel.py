@@ -57,7 +57,6 @@ def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
         ("geo,country,x\nA,Q,1\n", "line 1: has no column 'year'"),
         ("geo,country,year,x,x\nA,Q,2000,1,1\n", "line 1: column 'x' occurs twice"),
         ("geo;country;year\nA;Q;2000\n", "separated by ;"),
-        (GOOD + "A,Q,2000,3,city\n", "line 5: geo A and year 2000 stand on line 4 already"),
         ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,two\n", "line 3, column 'x': text among"),
         ('geo,country,year,x\nA,Q,2000,1\nA,Q,2001,"1,234"\n', "line 3, column 'x': text among"),
         ("geo,country,year,x\nA,Q,2000,1\n\nA,Q,2001,inf\n", "line 4, column 'x': an infinite"),
