@@ -22,11 +22,13 @@ from models.design import Codes, Floats
 
 # Beyond this many levels outside the largest effect, conjugate gradients replace the dense factor.
 DENSE_LEVELS = 6000
+ITERATIONS = 3000
 # A pivot below this share of its level's weight is round-off: the level adds nothing to the rank.
 PIVOT = 1e-10
 # A projection is repeated until the group means of its residual fall below this share of the
 # largest one: by the dense factor, and by conjugate gradients. Above the last, it has failed.
 CLEAN, CLEAN_ITERATIVE, FAILED = 1e-14, 1e-12, 1e-9
+ROWS = 2**14  # rows handled at a time where an intermediate as long as the panel would not pay
 Solver = Callable[[Floats], Floats]
 
 
@@ -59,8 +61,8 @@ class Absorption:
             if self._within(CLEAN_ITERATIVE if iterative else CLEAN, sums, out):
                 return out
             for codes, values in zip(self.effects, self.coefficients(sums), strict=True):
-                for j in range(out.shape[1]):
-                    out[:, j] -= values[codes, j]
+                for start in range(0, len(out), ROWS):
+                    out[start : start + ROWS] -= values[codes[start : start + ROWS]]
         if iterative and not self._within(FAILED, self._sums(out), Z):
             what = "their levels are too weakly linked to be told apart"
             raise BadInput("effects", what, "use fewer or coarser effects")
@@ -138,11 +140,11 @@ def group_totals(codes: Codes, weights: Floats | None) -> Floats:
 
 def group_sums(codes: Codes, Z: Floats, weights: Floats | None, n_groups: int) -> Floats:
     """Weighted sums (n_groups, p) of the columns of Z (n, p)."""
-    sums = np.empty((n_groups, Z.shape[1]))
-    for j in range(Z.shape[1]):  # bincount takes one column; the sums are the cost, not the loop
-        column = Z[:, j] if weights is None else Z[:, j] * weights
-        sums[:, j] = np.bincount(codes, column, n_groups)
-    return sums
+    n = len(codes)
+    values = np.ones(n) if weights is None else weights
+    # the rows' dummies, transposed: one pass over Z in the order in which it is stored
+    dummies = sp.csc_array((values, codes, np.arange(n + 1)), shape=(n_groups, n))
+    return np.asarray(dummies @ Z)
 
 
 def cross_tabulate(rows: Codes, columns: Codes, weights: Floats | None) -> sp.csr_array:
@@ -224,7 +226,8 @@ def _gradient_solver(own: sp.csr_array, shared: sp.csr_array, scale: Floats) -> 
 
     def solve(sums: Floats) -> Floats:
         # Round-off in the sums may leave the range of the system: the caller checks the result.
-        columns = [cg(operator, column * scale, rtol=1e-13, maxiter=5000)[0] for column in sums.T]
+        scaled = (sums * scale[:, None]).T
+        columns = [cg(operator, b, rtol=1e-13, maxiter=ITERATIONS)[0] for b in scaled]
         return np.column_stack(columns) * scale[:, None]
 
     return solve

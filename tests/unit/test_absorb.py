@@ -1,0 +1,106 @@
+"""Absorption against plain linear algebra on the full dummies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import models.absorb as module
+from data.errors import BadInput
+from models.absorb import absorb, is_nested, joint_rank
+from models.design import Codes, Floats
+
+
+def dummies(effects: tuple[Codes, ...]) -> Floats:
+    return np.hstack([np.eye(int(e.max()) + 1)[e] for e in effects])
+
+
+def drawn(seed: int, n: int = 150) -> tuple[tuple[Codes, ...], Floats, Floats]:
+    """Four effects (gaps in the codes, one nested in another, weak links), weights, columns."""
+    rng = np.random.default_rng(seed)
+    unit = np.minimum(rng.geometric(0.06, n), 60) - 1
+    parent = unit // 3 * 2  # nested in unit, with unused codes
+    time = rng.integers(0, 9, n)
+    pair = parent * 10 + time
+    Z = rng.normal(size=(n, 2)) * [1.0, 50.0] + [0.0, 2000.0]
+    return (unit, parent, time, pair), rng.uniform(0.05, 3.0, n), Z
+
+
+CHOICES = [(0,), (0, 2), (2, 0, 1), (0, 3), (0, 1, 2, 3), (2, 3), (1, 2)]
+
+
+@given(seed=st.integers(0, 10_000), choice=st.sampled_from(CHOICES), weighted=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_projection_and_rank_are_those_of_the_dummies(
+    seed: int, choice: tuple[int, ...], weighted: bool
+) -> None:
+    everything, weights, Z = drawn(seed)
+    effects = tuple(everything[i] for i in choice)
+    absorption = absorb(effects, weights if weighted else None, len(Z))
+    root = np.sqrt(weights if weighted else np.ones(len(Z)))[:, None]
+    U, s, _ = np.linalg.svd(dummies(effects) * root, full_matrices=False)
+    U = U[:, s > 1e-9 * s[0]]
+    expected = (Z * root - U @ (U.T @ (Z * root))) / root
+    assert absorption.rank == U.shape[1]
+    assert absorption.residual(Z) == pytest.approx(expected, abs=1e-10)
+    D = dummies(absorption.effects) * root
+    assert D @ absorption.inverse() @ D.T == pytest.approx(U @ U.T, abs=1e-11)
+
+
+def test_many_levels_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything, weights, Z = drawn(3, n=600)
+    effects = (everything[0], everything[2], np.arange(600) % 47)
+    exact = absorb(effects, weights, 600)
+    residual = exact.residual(Z)
+    monkeypatch.setattr(module, "DENSE_LEVELS", 5)
+    iterated = absorb(effects, weights, 600)
+    assert iterated.residual(Z) == pytest.approx(residual, abs=1e-9)
+    assert iterated.rank == exact.rank
+    two = absorb(effects[:2], weights, 600)
+    assert two.rank == joint_rank(effects[:2], 600)
+
+
+def test_weakly_linked_levels_are_refused_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DENSE_LEVELS", 5)
+    monkeypatch.setattr(module, "ITERATIONS", 100)
+    chain = np.arange(4_000)  # each level is tied to the next by a single row
+    absorption = absorb((chain // 2, (chain + 1) // 2), None, len(chain))
+    Z = np.cumsum(np.random.default_rng(0).normal(size=(len(chain), 1)), axis=0)
+    with pytest.raises(BadInput, match="too weakly linked"):
+        absorption.residual(Z)
+
+
+def test_group_means_vanish_to_rounding_even_for_calendar_years() -> None:
+    unit, year = np.divmod(np.arange(4000), 20)
+    Z = (year + 1990.0 + np.random.default_rng(1).normal(size=4000) * 1e-3)[:, None]
+    residual = absorb((unit, year), None, 4000).residual(Z)[:, 0]
+    assert np.abs(np.bincount(unit, residual)).max() < 1e-13
+    assert np.abs(np.bincount(year, residual)).max() < 1e-12
+
+
+def test_singletons_stay_with_a_residual_of_zero() -> None:
+    unit = np.array([0, 0, 1, 2, 2, 2])
+    absorption = absorb((unit,), None, 6)
+    assert absorption.rank == 3
+    assert absorption.residual(np.arange(6.0)[:, None])[2, 0] == 0.0
+
+
+def test_no_effects_change_nothing() -> None:
+    Z = np.ones((3, 2))
+    nothing = absorb((), None, 3)
+    assert nothing.rank == 0
+    assert np.array_equal(nothing.residual(Z), Z)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
+def test_weights_must_be_positive_numbers(bad: float) -> None:
+    with pytest.raises(BadInput, match="weights"):
+        absorb((np.zeros(2, dtype=np.int64),), np.array([1.0, bad]), 2)
+
+
+def test_nesting() -> None:
+    unit = np.array([0, 0, 1, 2])
+    assert is_nested(unit, unit // 2)
+    assert not is_nested(unit // 2, unit)
