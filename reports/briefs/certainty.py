@@ -28,10 +28,10 @@ def how_sure(subject: Subject) -> Section:
 
 def _verdict(verdict: Verdict) -> Text:
     claim, mind = verdict.claim, verdict.claim.change_our_mind
-    return say(
-        f"Claim {claim.id}, “{claim.claim.rstrip('.')}”: {verdict.ruling}. {verdict.reason} "
-        f"What would change our mind: {mind[:1].lower()}{mind[1:]}"
-    )
+    said = f"Claim {claim.id}, “{claim.claim.rstrip('.')}”: {verdict.ruling}. {verdict.reason}"
+    if verdict.grade == "none" and claim.rule == "sign":  # no mind was made up
+        return say(said)
+    return say(f"{said} What would change our mind: {mind[:1].lower()}{mind[1:]}")
 
 
 def _agreement(subject: Subject) -> Iterable[Text]:

@@ -68,8 +68,8 @@ def _step(term: Term, treatment: Measure, outcome: Measure) -> tuple[float, str]
         return treatment.factor, "1 percentage point higher"
     if treatment.is_share:
         return 0.01 * treatment.factor, "1 percentage point higher"
-    units = 1
-    while units < 1000 and abs(_change(term.estimate * units, outcome)) < SMALLEST_SHOWN:
+    units, one = 1, term.estimate * treatment.factor
+    while units < 1000 and abs(_change(one * units, outcome)) < SMALLEST_SHOWN:
         units *= 10
     counted = treatment.unit.split(",")[0] or ("unit" if units == 1 else "units")
     return units * treatment.factor, f"{units:,} {counted} higher"
