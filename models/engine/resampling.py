@@ -127,7 +127,7 @@ def _times(columns: Floats, sums: Floats) -> Floats:
     """columns' sums_g for S columns (p, S) and all clusters' sums (G, p, c): (S, G, c)."""
     n_clusters, p, width = sums.shape
     flat = np.ascontiguousarray(sums.transpose(1, 0, 2)).reshape(p, n_clusters * width)
-    return (columns.T @ flat).reshape(-1, n_clusters, width)
+    return (columns.T @ flat).reshape(columns.shape[1], n_clusters, width)
 
 
 def _few_clusters(null: NullScores, signs: Floats) -> Floats:

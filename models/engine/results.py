@@ -139,9 +139,11 @@ class Curve:
     p_value, conf_low, conf_high, n_obs, n_clusters, wild_p (wild cluster bootstrap of the one
     specification), adjusted_p (Romano-Wolf over the curve), standardised (the estimate in standard
     deviations of outcome per standard deviation of treatment) and main (true for the study's main
-    model). `axes` lists the levels of each choice, `controls` the optional controls. leave_out has left_out, estimate, std_error, conf_low,
-    conf_high, p_value, n_obs, change (less the estimate from all rows) and reason (why there is no
-    estimate) for the main model without each group; it is empty if not asked for.
+    model). `axes` lists the levels of each choice, `controls` the optional controls.
+
+    leave_out has left_out, estimate, std_error, conf_low, conf_high, p_value, n_obs, change (less
+    the estimate from all rows) and reason (why there is no estimate) for the main model without
+    each group; it is empty if not asked for.
     """
 
     study: Study

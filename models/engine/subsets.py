@@ -37,7 +37,7 @@ def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flag
     targets (q,) are column indices. Solved by symmetric sweeps, then corrected once through R
     (corrected semi-normal equations, Bjorck 1987), which restores the accuracy of QR.
     """
-    order = np.lexsort(subsets[::-1])
+    order = np.lexsort((*subsets[::-1], np.zeros(subsets.shape[1])))
     swept, kept = _sweep_prefixes(root.T @ root, controls, subsets[:, order])
     back = np.argsort(order)
     swept, kept = swept[:, :, back], kept[:, back]
