@@ -1,9 +1,10 @@
 """What an edition must keep before it may enter the warehouse, checked in SQL on staging.
 
-Row rules (`code`, `known`, `flags`, `range`) set single rows aside; the load goes on while no more
-than the contract tolerates. Set rules (`expected`, `rows`, `rows_per_year`, `additive`,
-`freshness`) are about the edition as a whole and stop it. A defect that the recipe excuses is let
-through up to its ceiling, except rows without a code, which can only be set aside.
+Row rules (`known`, `flags`, `range`, and `code`, which readers apply to labels that have no code)
+set single rows aside; the load goes on while no more than the contract tolerates. Set rules
+(`expected`, `rows`, `rows_per_year`, `additive`, `freshness`) are about the edition as a whole and
+stop it. A defect that the recipe excuses is let through up to its ceiling, except rows without a
+code, which stay aside.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def check_freshness(recipe: DatasetRecipe, published: date, today: date) -> None
 
 
 def stage_view(con: DuckDBPyConnection, recipe: DatasetRecipe) -> None:
-    """View `staged` (dimensions, time, value, flags) and the empty table `set_aside`."""
+    """View `staged`: dimensions, time, value, flags, and the numbers of series and period."""
     dims = listed(recipe.dimensions, of="s")
     con.execute(
         statement(
@@ -72,16 +73,10 @@ def stage_view(con: DuckDBPyConnection, recipe: DatasetRecipe) -> None:
             dims=dims,
         )
     )
-    con.execute(
-        "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
-        " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
-    )
 
 
 def row_rules(con: DuckDBPyConnection, recipe: DatasetRecipe) -> Iterator[RowRule]:
     """The row rules that some row breaks, found by cheap sums before any row is looked at."""
-    for name in recipe.dimensions:
-        yield RowRule("code", f"no code of {name}", f"{quoted(name)} IS NULL")
     for name, codes in recipe.contract.known.items():
         some = ", ".join(map(literal, codes))
         yield RowRule("known", f"unknown code of {name}", f"{quoted(name)} NOT IN ({some})")
@@ -111,13 +106,12 @@ def outside(span: ValueRange) -> str:
 
 def set_rows_aside(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> int:
     """Fills `set_aside`; returns how many of them an excuse covers."""
-    tolerated = 0
+    tolerated = without_code(con, recipe, file)
     for rule in row_rules(con, recipe):
         pardons = [e for e in recipe.excused if e.rule == rule.rule]
-        excused = sum(pardoned(con, recipe, e, rule.broken, file) for e in pardons)
+        for excuse in pardons:
+            refuse_pardon(con, recipe, excuse, rule.broken, file)
         spared = " OR ".join(f"({condition(e.where)})" for e in pardons) or "false"
-        if rule.rule == "code":
-            tolerated, spared = tolerated + excused, "false"
         con.execute(
             statement(
                 "INSERT INTO set_aside SELECT series, period, {rule}, {reason},"
@@ -133,10 +127,20 @@ def set_rows_aside(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) ->
     return tolerated
 
 
-def pardoned(
+def without_code(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> int:
+    """How many rows that a reader set aside for want of a code the recipe excuses."""
+    found = con.execute("SELECT count(*) FROM set_aside WHERE rule = 'code'").fetchone()
+    assert found is not None
+    excuses = [excuse for excuse in recipe.excused if excuse.rule == "code"]
+    for excuse in excuses:
+        refuse_beyond(recipe, excuse, int(found[0]), file)
+    return int(found[0]) if excuses else 0
+
+
+def refuse_pardon(
     con: DuckDBPyConnection, recipe: DatasetRecipe, excuse: Excused, broken: str, file: str
-) -> int:
-    """How many rows break a rule under an excuse; raises ContractBroken above its ceiling."""
+) -> None:
+    """Raises ContractBroken if more rows break a rule than its excuse allows."""
     found = con.execute(
         statement(
             "SELECT count(*) FROM staged WHERE ({broken}) AND {where}",
@@ -146,7 +150,6 @@ def pardoned(
     ).fetchone()
     assert found is not None
     refuse_beyond(recipe, excuse, int(found[0]), file)
-    return int(found[0])
 
 
 def refuse_beyond(recipe: DatasetRecipe, excuse: Excused, count: int, file: str) -> None:

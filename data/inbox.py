@@ -34,6 +34,8 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
     if not folder.is_dir():
         raise BadInput(str(folder), "is not a folder", "name the folder that holds the files")
     matches = [(path, layout) for path in files_below(folder) if (layout := matching(recipe, path))]
+    own = [match for match in matches if not match[1].copy]
+    matches = own or matches
     distinct = {raw.digest(path): (path, layout) for path, layout in reversed(matches)}
     if not distinct:
         names = ", ".join(name for layout in recipe.files for name in layout.names)
@@ -41,9 +43,9 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
             str(folder), f"holds no file of dataset {recipe.id}", f"looked for {names}"
         )
     incoming = []
-    for sha256, (path, layout) in distinct.items():
+    for path, layout in distinct.values():
         alone = published if len(distinct) == 1 else None
-        day = alone or own_date(recipe, path, layout, sha256)
+        day = alone or own_date(recipe, path, layout)
         if day is None and len(distinct) > 1:
             raise undated(recipe, folder, [p for p, _ in distinct.values()], path)
         day = day or datetime.now(UTC).date()
@@ -86,13 +88,14 @@ def companions(layout: FileLayout, path: Path) -> tuple[Path, ...]:
     return beside
 
 
-def own_date(recipe: DatasetRecipe, path: Path, layout: FileLayout, sha256: str) -> date | None:
+def own_date(recipe: DatasetRecipe, path: Path, layout: FileLayout) -> date | None:
     """When a file was published, by the recipe's list of editions, its text or its gzip header."""
-    for edition in recipe.editions:
-        if sha256.startswith(edition.sha256):
-            return edition.published
     ask = stated(layout.reader)
-    if ask is not None:
-        with tempfile.TemporaryDirectory() as scratch:
-            return ask(SourceFile(raw.unpacked(path, Path(scratch)), path.name))
-    return raw.gzip_date(path)
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = raw.unpacked(path, Path(scratch))
+        sha256 = raw.digest(plain) if recipe.editions else ""
+        for edition in recipe.editions:
+            if sha256.startswith(edition.sha256):
+                return edition.published
+        day = ask(SourceFile(plain, path.name, Path(scratch))) if ask else None
+    return day or raw.gzip_date(path)

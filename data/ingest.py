@@ -126,5 +126,5 @@ def outcome(vintage: Vintage, new: bool) -> Loaded:
 def read(con: DuckDBPyConnection, recipe: DatasetRecipe, file: Incoming, scratch: Path) -> None:
     """Reads a file into the staging tables of `con`."""
     plain = raw.unpacked(file.path, scratch)
-    source = SourceFile(plain, file.path.name, file.companions)
+    source = SourceFile(plain, file.path.name, scratch, file.companions)
     reader(file.layout.reader)(Load(con, source, recipe, file.layout))

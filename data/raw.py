@@ -90,8 +90,8 @@ def opener(path: Path) -> Callable[[Path], IO[bytes]] | None:
     with path.open("rb") as stream:
         head = stream.read(3)
     if head[:2] == b"\x1f\x8b":
-        return gzip.open
-    return bz2.open if head == b"BZh" else None
+        return gzip.GzipFile
+    return bz2.BZ2File if head == b"BZh" else None
 
 
 def unpacked(path: Path, scratch: Path) -> Path:

@@ -6,25 +6,25 @@ from collections.abc import Mapping
 
 SETTINGS: Mapping[str, frozenset[str]] = {
     "eurostat_tsv": frozenset(),
-    "eurostat_sdmx_csv": frozenset({"time", "value"}),
-    "json_stat": frozenset({"time"}),
+    "eurostat_sdmx_csv": frozenset(),
+    "json_stat": frozenset(),
     "databrowser_xlsx": frozenset(),
-    "data_explorer_csv": frozenset({"encoding"}),
     "tabular": frozenset(
         {
             "columns",
             "header",
             "first_row",
             "sheets",
-            "sheet_parts",
             "encoding",
             "delimiter",
             "thousands",
             "missing",
             "flags",
             "values",
+            "measure",
             "wide",
-            "keep",
+            "skip",
+            "column_names",
         }
     ),
 }

@@ -19,6 +19,11 @@ from data.vintages import ATTACHED
 from data.warehouse import FILE, LAYOUT
 
 MEMORY = "700MB"  # of DuckDB's own; what does not fit goes to disk
+# rows that do not go in, with the rule they break; readers and contracts add to it
+SET_ASIDE = (
+    "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
+    " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
+)
 PATIENCE = 60.0  # seconds to wait for readers to let go
 
 
@@ -61,6 +66,7 @@ def staging(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
         con.execute(f"SET memory_limit = {literal(MEMORY)}")
         con.execute(f"SET temp_directory = {literal(scratch)}")
         con.execute("SET preserve_insertion_order = false")
+        con.execute(SET_ASIDE)
         try:
             yield con, Path(scratch)
         finally:

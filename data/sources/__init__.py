@@ -8,7 +8,7 @@ from typing import cast
 from data.sources.staged import Dated, Reader
 
 # readers whose files state their own date of publication
-DATED = frozenset({"eurostat_sdmx_csv", "json_stat", "databrowser_xlsx"})
+DATED = frozenset({"databrowser_xlsx", "eurostat_sdmx_csv", "json_stat", "tabular"})
 
 
 def reader(name: str) -> Reader:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from data.errors import BadInput
-from data.recipes import DatasetRecipe, FileLayout
+from data.errors import BadInput, ContractBroken
+from data.recipes import DatasetRecipe, Excused, FileLayout
 from data.sql import listed, quoted, statement
 
 PERIOD = re.compile(r"(\d{4})(?:-?(Q[1-4]|S[12]|W\d{2})|-(\d{2}(?:-\d{2})?)|M(\d{2}))?")
@@ -27,11 +27,13 @@ PERIOD = re.compile(r"(\d{4})(?:-?(Q[1-4]|S[12]|W\d{2})|-(\d{2}(?:-\d{2})?)|M(\d
 class SourceFile:
     """A publisher's file, unpacked: `path` is the plain text or workbook, `name` what to call it.
 
-    `companions` are the files of the same folder that a layout needs beside it.
+    `companions` are the files of the same folder that a layout needs beside it; `scratch` is a
+    folder for what a reader has to write down on its way.
     """
 
     path: Path
     name: str
+    scratch: Path
     companions: tuple[Path, ...] = ()
 
 
@@ -64,7 +66,7 @@ def file_dimensions(load: Load, columns: Sequence[str], where: str) -> None:
     """Checks that a file has exactly the dimensions its layout promises; `time` is left out."""
     recipe, layout = load.recipe, load.layout
     wanted = {name for name in recipe.dimensions if name not in layout.constants}
-    allowed = wanted | set(layout.dropped)
+    allowed = {*recipe.dimensions, *layout.dropped}
     twice = sorted({name for name in columns if list(columns).count(name) > 1})
     missing, unknown = sorted(wanted - set(columns)), sorted(set(columns) - allowed)
     if twice:
@@ -97,10 +99,15 @@ def tidy_flags(con: DuckDBPyConnection) -> None:
 def from_long(load: Load) -> None:
     """Turns table `long` (dimensions, time, value, flags, place) into the three staging tables.
 
-    `place` says where in the file a row stands. Raises BadInput on a key that is there twice.
+    `place` says where in the file a row stands. Raises BadInput on a key that is there twice,
+    unless the recipe excuses such keys: then their rows are added up.
     """
     con, recipe = load.con, load.recipe
-    refuse_double_keys(load)
+    excuse = next((e for e in recipe.excused if e.rule == "key"), None)
+    if excuse is None:
+        refuse_double_keys(load)
+    else:
+        add_up_double_keys(load, excuse)
     dims = listed(recipe.dimensions)
     con.execute(
         "CREATE TABLE periods AS"
@@ -128,6 +135,31 @@ def same_key(dimensions: Sequence[str], one: str, other: str) -> str:
     """SQL for rows of two aliases whose dimensions agree, a missing code agreeing with itself."""
     return " AND ".join(
         f"{one}.{quoted(d)} IS NOT DISTINCT FROM {other}.{quoted(d)}" for d in dimensions
+    )
+
+
+def add_up_double_keys(load: Load, excuse: Excused) -> None:
+    """Makes one row of all rows of a key; raises ContractBroken beyond the excuse's ceiling."""
+    dims = listed(load.recipe.dimensions)
+    found = load.con.execute(
+        statement(
+            "SELECT count(*) FROM (SELECT 1 FROM long GROUP BY {dims}, time HAVING count(*) > 1)",
+            dims=dims,
+        )
+    ).fetchone()
+    assert found is not None
+    if found[0] > excuse.ceiling:
+        raise ContractBroken(
+            f"dataset {load.recipe.id}, rule key, file {load.file.name}",
+            f"{found[0]} keys are there twice where {excuse.ceiling} are excused ({excuse.reason})",
+            "look at the new ones before raising the ceiling in the recipe",
+        )
+    load.con.execute(
+        statement(
+            "CREATE OR REPLACE TABLE long AS SELECT {dims}, time, sum(value) AS value,"
+            " string_agg(flags, '') AS flags, min(place) AS place FROM long GROUP BY {dims}, time",
+            dims=dims,
+        )
     )
 
 

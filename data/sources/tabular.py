@@ -1,0 +1,161 @@
+"""Any table that a recipe can describe: csv (plain or gzip), parquet, xlsx, dta; long or wide.
+
+Settings: `columns` says for `time` and each dimension which column holds it, or puts it together
+("{year:d}-Q{quarter:d}"; `:d` writes a whole number plainly, `:02d` with leading noughts).
+`values` is the column of the figures, or a table of code = column whose dimension is `measure`
+(called so, or as the setting of that name says). With `wide`, figures run
+across columns: `{ dimension = "time", columns = "[0-9]{4}" }`. `sheets` is a pattern of sheet
+names whose named groups are dimensions. `header` is the row of the column names, `column_names`
+lists them where the file's own will not do, `first_row` is where figures begin. `skip` (column =
+values) leaves rows out. `flags`, `encoding`, `delimiter`, `thousands` and `missing` do what they
+say.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from data.errors import BadInput
+from data.sources.grids import Grid, read_grid, workbook
+from data.sources.staged import Load, SourceFile, file_dimensions
+from data.sources.texts import Spelling, finish
+from data.sql import literal, quoted, statement
+
+SLOT = re.compile(r"\{([^{}:]+)(?::(0?\d*d))?\}")
+
+
+@dataclass(frozen=True)
+class Across:
+    """Columns that hold figures: what each stands for in dimension `dimension` (None: nothing)."""
+
+    dimension: str | None
+    columns: Mapping[str, str]  # column name -> code
+
+
+def read(load: Load) -> None:
+    """Fills the staging tables; raises BadInput naming file and line or cell."""
+    settings = load.layout.settings
+    grid = read_grid(load)
+    across = figures(load, grid)
+    parts = {name: expression(load, grid, spec) for name, spec in columns(settings).items()}
+    parts |= {name: quoted(f"#{name}") for name in grid.parts}
+    parts |= {k: literal(v) for k, v in load.layout.constants.items() if k == "time"}
+    names = [*parts, *([across.dimension] if across.dimension else [])]
+    if "time" not in names:
+        raise BadInput(f"recipe {load.recipe.id}", "does not say where time stands", "add it")
+    file_dimensions(load, [n for n in names if n != "time"], load.file.name)
+    stage_texts(load, grid, across, parts)
+    spelling = Spelling(settings.get("thousands", ""), tuple(settings.get("missing", ("", ":"))))
+    finish(load, [name for name in names if name != "time"], spelling)
+
+
+def stated(file: SourceFile) -> date | None:
+    """The day on which a workbook was last saved; other files do not say."""
+    if not file.name.endswith((".xlsx", ".xlsm")):
+        return None
+    modified = workbook(file).properties.modified
+    with zipfile.ZipFile(file.path) as package:
+        known = "docProps/core.xml" in package.namelist()
+    return modified.date() if known and modified else None
+
+
+def columns(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Which column, or template, gives each dimension."""
+    return dict(settings.get("columns", {}))
+
+
+def figures(load: Load, grid: Grid) -> Across:
+    """The columns of the figures; raises BadInput if one is missing."""
+    wide, values = load.layout.settings.get("wide"), load.layout.settings.get("values")
+    if wide is not None:
+        used = {c for spec in columns(load.layout.settings).values() for c in slots(spec)}
+        pattern = re.compile(wide["columns"])
+        taken = {c: c for c in grid.columns if c not in used and pattern.fullmatch(c)}
+        if not taken:
+            what = f"has no column like {wide['columns']!r}"
+            raise BadInput(load.file.name, what, "fetch the file again, or correct the recipe")
+        return Across(wide["dimension"], taken)
+    named = values if isinstance(values, dict) else {"": str(values)}
+    for column in named.values():
+        grid.need(load, column)
+    given = load.layout.settings.get("measure", "measure")
+    dimension = given if isinstance(values, dict) else None
+    return Across(dimension, {column: measure for measure, column in named.items()})
+
+
+def slots(spec: str) -> list[str]:
+    """The columns that a template names."""
+    found = [match.group(1) for match in SLOT.finditer(spec)]
+    return found or [spec]
+
+
+def expression(load: Load, grid: Grid, spec: str) -> str:
+    """SQL for a dimension: a column as it stands, or a template filled in."""
+    for column in slots(spec):
+        grid.need(load, column)
+    if not SLOT.search(spec):
+        return f"nullif(trim({grid.sql(spec)}), '')"
+    parts, end = [], 0
+    for match in SLOT.finditer(spec):
+        parts.append(literal(spec[end : match.start()]))
+        parts.append(slot_value(load, grid, match.group(1), match.group(2)))
+        end = match.end()
+    return " || ".join([*parts, literal(spec[end:])])
+
+
+def slot_value(load: Load, grid: Grid, column: str, form: str | None) -> str:
+    """SQL for one column inside a template; raises BadInput if a whole number is none."""
+    name = f"trim({grid.sql(column)})"
+    if form is None:
+        return name
+    bad = load.con.execute(
+        statement(
+            "SELECT {place}, {name} FROM grid WHERE {name} <> ''"
+            " AND NOT regexp_full_match({name}, '[0-9]+([.]0*)?') LIMIT 1",
+            place=grid.place(column),
+            name=name,
+        )
+    ).fetchone()
+    if bad is not None:
+        where = f"{load.file.name}, {bad[0]}"
+        raise BadInput(where, f"{bad[1]!r} is not a whole number", "mend or fetch the file again")
+    whole = f"split_part({name}, '.', 1)"
+    width = form.rstrip("d").lstrip("0")
+    return f"lpad({whole}, greatest(len({whole}), {width})::INTEGER, '0')" if width else whole
+
+
+def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]) -> None:
+    """Table `texts`: one row per figure."""
+    chosen = list(across.columns)
+    flags = load.layout.settings.get("flags")
+    if flags:
+        grid.need(load, flags)
+    # the code that a column stands for: the period of a column headed 2013, a measure's name
+    code = f", unnest([{', '.join(map(literal, across.columns.values()))}]) AS "
+    load.con.execute(
+        statement(
+            "CREATE TABLE texts AS SELECT {parts}{code}, unnest([{cells}]) AS text,"
+            " {flags} AS flags, unnest([{places}]) AS place FROM grid WHERE {keep}",
+            parts=", ".join(f"{sql} AS {quoted(name)}" for name, sql in parts.items()),
+            code=code + quoted(across.dimension) if across.dimension else "",
+            cells=", ".join(map(grid.sql, chosen)),
+            flags=f"lower({grid.sql(flags)})" if flags else "''",
+            places=", ".join(grid.place(column) for column in chosen),
+            keep=kept(load, grid, parts),
+        )
+    )
+
+
+def kept(load: Load, grid: Grid, parts: Mapping[str, str]) -> str:
+    """SQL for the rows to read: none the recipe leaves out, and none without any code."""
+    tests = [f"coalesce({', '.join(parts.values())}) IS NOT NULL"] if parts else []
+    for column, values in load.layout.settings.get("skip", {}).items():
+        grid.need(load, column)
+        some = ", ".join(literal(str(value)) for value in values)
+        tests.append(f"coalesce({grid.sql(column)} NOT IN ({some}), true)")
+    return " AND ".join(tests) or "true"
