@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +12,8 @@ import duckdb
 import pandas as pd
 
 from data.expressions import columns_of, evaluate
-from data.panel import Column, Panel, VintageUsed
+from data.panel import Column, Panel
+from data.panel_editions import EditionInForce, Wanted, editions_of
 from data.panel_pick import pick_columns
 from data.panel_recipe import PanelRecipe, panel_names, panel_recipe
 from data.panel_store import panel_path, read_panel, write_panel
@@ -52,18 +53,18 @@ def build_panel(
     """
     recipe = panel_recipe(name)
     with Warehouse(home) as warehouse:
-        vintages = _vintages(recipe, warehouse, as_of)
-        path = panel_path(home, name, _inputs(recipe, vintages))
+        editions = editions_of(recipe, warehouse, as_of)
+        path = panel_path(home, name, _inputs(recipe, editions))
         if path.exists():
             return read_panel(path)
-        say(f"building panel {name} from {len(vintages)} datasets ...")
+        say(f"building panel {name} from {len(recipe.datasets)} datasets ...")
         # one thread: sums are then taken in one order, and equal inputs give equal bytes
         with duckdb.connect(config={"threads": 1}) as connection:
-            pick_columns(connection, recipe, warehouse, as_of)
-            frame, changed = _table(connection, recipe, _overlaps(recipe, warehouse, as_of))
+            pick_columns(connection, recipe, warehouse, editions)
+            frame, changed = _table(connection, recipe, _overlaps(recipe, warehouse, editions))
     report = path.with_suffix(".regions.csv")
     panel = write_panel(
-        _panel(recipe, _derive(frame, recipe), vintages, in_words(changed)), path
+        _panel(recipe, _derive(frame, recipe), editions, in_words(changed)), path
     )
     changed.to_csv(report, index=False, lineterminator="\n")
     for sentence in in_words(changed):
@@ -74,9 +75,10 @@ def build_panel(
 def _panel(
     recipe: PanelRecipe,
     frame: pd.DataFrame,
-    vintages: tuple[VintageUsed, ...],
+    editions: Mapping[Wanted, EditionInForce],
     changed: tuple[str, ...],
 ) -> Panel:
+    used = dict.fromkeys(vintage for edition in editions.values() for vintage in edition.used)
     return Panel(
         name=recipe.id,
         frame=frame,
@@ -86,49 +88,29 @@ def _panel(
         columns=_columns(recipe),
         sha256="",
         title=recipe.title,
-        vintages=vintages,
+        vintages=tuple(used),
         simulated=recipe.simulated or any(dataset_recipe(d).simulated for d in recipe.datasets),
         notes=(*recipe.notes, *changed),
     )
 
 
-def _vintages(
-    recipe: PanelRecipe, warehouse: Warehouse, as_of: date | None
-) -> tuple[VintageUsed, ...]:
-    days = dict.fromkeys((pick.dataset, pick.as_of or as_of) for pick in recipe.picks)
-    if recipe.territory.weights:
-        days[recipe.territory.weights, as_of] = None
-    return tuple(_vintage(warehouse, dataset, day) for dataset, day in days)
-
-
-def _vintage(warehouse: Warehouse, dataset: str, as_of: date | None) -> VintageUsed:
-    about, vintage = dataset_recipe(dataset), warehouse.vintage(dataset, as_of)
-    return VintageUsed(
-        dataset=dataset,
-        published=vintage.published.isoformat(),
-        sha256=vintage.sha256,
-        title=about.title,
-        publisher=about.publisher,
-        licence=about.licence,
-    )
-
-
-def _inputs(recipe: PanelRecipe, vintages: Iterable[VintageUsed]) -> str:
+def _inputs(recipe: PanelRecipe, editions: Mapping[Wanted, EditionInForce]) -> str:
     """The hash of everything the table depends on."""
     parts = [BUILD, recipe.id, recipe.sha256, territory_sha256(recipe.territory)]
     parts += [f"{column.name} = {column.expression}" for column in recipe.derived]
-    parts += [f"{v.dataset} {v.published} {v.sha256}" for v in vintages]
+    parts += [f"{key[0]} {edition.fingerprint}" for key, edition in editions.items()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _overlaps(
-    recipe: PanelRecipe, warehouse: Warehouse, as_of: date | None
+    recipe: PanelRecipe, warehouse: Warehouse, editions: Mapping[Wanted, EditionInForce]
 ) -> tuple[Overlap, ...]:
     territory = recipe.territory
     if territory.weights is None or territory.system is None:
         return ()
     system = region_system(territory.system)
-    observations = warehouse.observations(territory.weights, as_of)
+    day = editions[territory.weights, None, False].day
+    observations = warehouse.observations(territory.weights, day)
     return read_overlaps(observations, system, version_of(territory, system), territory.measure)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
 import duckdb
 
 from data.errors import BadInput, ContractBroken
+from data.panel_editions import EditionInForce, Wanted, wanted
 from data.panel_recipe import PanelRecipe, Pick
 from data.recipes import dataset_recipe
 from data.sql import quoted, statement
@@ -58,9 +59,11 @@ def pick_columns(
     connection: duckdb.DuckDBPyConnection,
     recipe: PanelRecipe,
     warehouse: Observations,
-    as_of: date | None,
+    editions: Mapping[Wanted, EditionInForce],
 ) -> None:
     """Creates tables `picked` and `picked_parents` (col, kind, geo, period, value, flags).
+
+    Columns without an edition stay without rows.
 
     Raises BadInput for a selection that finds nothing or a dimension that does not exist, and
     ContractBroken for two observations of one cell.
@@ -68,10 +71,12 @@ def pick_columns(
     for table in ("picked", "picked_parents"):
         connection.execute(statement(_LAYOUT, table=table))
     connection.execute("CREATE TABLE columns_of (col VARCHAR, dataset VARCHAR)")
-    for dataset, day in dict.fromkeys((p.dataset, p.as_of or as_of) for p in recipe.picks):
-        picks = [p for p in recipe.picks if (p.dataset, p.as_of or as_of) == (dataset, day)]
+    for key, edition in editions.items():
+        picks = [pick for pick in recipe.picks if wanted(pick) == key]
+        if not picks:
+            continue
         _check_dimensions(recipe, picks)
-        relation = _needed(warehouse.observations(dataset, day), picks)
+        relation = _needed(warehouse.observations(key[0], edition.day), picks)
         connection.register("observations", relation.to_arrow_table())
         for pick in picks:
             _pick(connection, recipe, pick)

@@ -33,7 +33,9 @@ class Pick:
     `where` narrows dimensions to codes; the dimensions `over` are aggregated, and then `parts`
     observations must be there. `absent` is the value of cells that the dataset leaves out, for
     datasets that list only what is not zero. `at` says whose figure it is: the unit's own or its
-    parent's. Counts and money are converted between region versions, rates only carried over.
+    parent's. `as_of` pins the column to what was known on a day, `complete` leaves out extracts
+    that came after the newest complete edition. Counts and money are converted between versions
+    of the regions, rates only carried over.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Pick:
     absent: float | None = None
     at: Literal["unit", "parent"] = "unit"
     as_of: date | None = None
+    complete: bool = False
 
 
 @dataclass(frozen=True)

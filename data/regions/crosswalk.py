@@ -77,13 +77,16 @@ def weighted_links(
 ) -> tuple[Link, ...]:
     """Links for regions that were split or moved, from the measured overlaps of two versions.
 
-    Overlaps below `SLIVER` of both sides are left out and the rest of each source is scaled to 1,
-    so that totals are kept. Raises nothing: what has no overlaps has no link.
+    A code that both versions have is one region, all of it, even if its boundary moved a little:
+    it has no weighted link. Overlaps below `SLIVER` of both sides are left out. What is left of
+    each source is scaled to 1, so that totals are kept.
     """
     union = {part: unit for unit, parts in merge.items() for part in parts}
     amounts: dict[str, dict[tuple[str, str], float]] = defaultdict(lambda: defaultdict(float))
+    codes = {v: set(system.codes(v)) for v in system.versions}
     for o in overlaps:
-        amounts[o.version][o.source, union.get(o.target, o.target)] += o.amount
+        if o.source not in codes[version] and o.target not in codes[o.version]:
+            amounts[o.version][o.source, union.get(o.target, o.target)] += o.amount
     links: list[Link] = []
     for source_version, pairs in amounts.items():
         distance = _distance(system, source_version, version)

@@ -61,6 +61,7 @@ def test_weights_keep_totals_and_leave_slivers_out() -> None:
         Overlap("2013", "A", "Y", 39.99),
         Overlap("2013", "A", "Z", 0.01),
         Overlap("2013", "B", "Z", 100.0),
+        Overlap("2013", "NL33", "NL31", 5.0),  # both codes stand in both versions
     ]
     links = weighted_links(NUTS, "2021", {}, overlaps)
     weights = {(link.source, link.unit): link.weight for link in links}

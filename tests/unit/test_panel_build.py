@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from data.errors import BadInput, ContractBroken
 from data.ingest import ingest
 from data.panel import Panel
 from data.panel_build import build_panel, datasets_of
+from data.recipes import dataset_recipe
 
 TABLE = """unit,age,sex,geo\\time\t2011 \t2010 \t2009
 THS,Y15-24,T,EL11\t: \t: \t6.5 u
@@ -57,6 +60,7 @@ nation = {{ where = {{ sex = "T" }}, at = "parent", level = "national", label = 
 [derived]
 double = {{ expression = "2 * total", label = "Twice", unit = "persons", level = "regional" }}
 """
+LFU = "eurostat/lfst_r_lfu3pers"
 Build = Callable[..., Panel]
 
 
@@ -77,10 +81,16 @@ def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     recipes.mkdir()
     monkeypatch.setattr(panel_recipe, "PANELS", recipes)
 
-    def built(id: str, more: str = "", text: str = RECIPE, as_of: date | None = None) -> Panel:
+    def built(
+        id: str,
+        more: str = "",
+        text: str = RECIPE,
+        as_of: date | None = None,
+        at: Path = home,
+    ) -> Panel:
         (recipes / f"{id}.toml").write_text(text.format(id=id, more=more))
         panel_recipe.panel_recipe.cache_clear()
-        return build_panel(id, home, as_of, lambda _: None)
+        return build_panel(id, at, as_of, lambda _: None)
 
     return built
 
@@ -169,6 +179,33 @@ def test_a_ledger_says_zero_where_it_lists_nothing(build: Build) -> None:
     assert cell(panel, "AT11", 2009, "men") == 0.6
     assert cell(panel, "EL51", 2010, "men") == 0.0
     assert np.isnan(cell(panel, "AT12", 2010, "men"))
+
+
+def test_a_column_pinned_to_an_edition_that_was_never_loaded_is_missing(build: Build) -> None:
+    pinned = 'old = { where = { sex = "T" }, as_of = 2010-01-01, label = "Old", flag = true }'
+    assert build("pinned", pinned).frame[["old", "old_flag"]].isna().all(axis=None)
+
+
+def test_later_extracts_are_left_out_of_a_complete_edition(
+    build: Build, home: Path, tmp_path: Path
+) -> None:
+    again = 'all = { where = { sex = "T" }, complete = true, label = "All" }'
+    before = build("complete", again)
+    copy = shutil.copytree(home, tmp_path / "copy")
+    later = tmp_path / "later"
+    later.mkdir()
+    with gzip.open(later / "lfst_r_lfu3pers.tsv.gz", "wt") as file:
+        file.write("unit,age,sex,geo\\time\t2011 \nTHS,Y15-24,T,AT11\t9.0 \n")
+    recipe = dataset_recipe(LFU)
+    extract = replace(recipe, files=(replace(recipe.files[0], partial=True),))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data.ingest.dataset_recipe", lambda _: extract)
+        ingest([LFU], copy, later, date(2019, 1, 1), lambda _: None)
+    after = build("complete", again, at=copy)
+    assert cell(after, "AT11", 2011, "total") == 9.0
+    assert np.isnan(cell(after, "AT11", 2011, "all"))
+    assert cell(after, "AT11", 2010, "total") == cell(before, "AT11", 2010, "total")
+    assert after.sha256 != before.sha256
 
 
 @pytest.mark.parametrize(
