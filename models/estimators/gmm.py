@@ -7,7 +7,6 @@ one-step weighting H is that of gretl, plm and xtabond2 unless `h_matrix` says o
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
 
 from data.errors import BadInput
 from models.calendar_grid import calendar_grid
@@ -23,8 +22,9 @@ from models.estimators.gmm_tests import (
     serial_correlation,
     wald,
 )
+from models.estimators.normal_reference import normal_terms
 from models.inference.cluster import find_clusters
-from models.results import InferenceUsed, ModelResult, Term, Test
+from models.results import InferenceUsed, ModelResult, Test
 from models.study import ModelSpec
 
 OPTIONS = gmm_options.OPTIONS
@@ -37,18 +37,17 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     choices = read_choices(spec)
     cluster_name = spec.inference.by[0] if spec.inference.by else "unit"
     done = estimate_model(design, spec, choices, cluster_name)
-    refuse_explosive(done, choices, f"model '{spec.id}'")
-    return as_result(done, design, spec, choices, cluster_name)
+    refuse_explosive(done, choices)
+    return as_result(done, spec, choices, cluster_name)
 
 
 def estimate_model(
     design: Design, spec: ModelSpec, choices: GmmChoices, cluster_name: str
 ) -> DynamicFit:
     """The estimate with all its matrices. Raises BadInput where the data cannot identify it."""
-    where = f"model '{spec.id}'"
     grid = calendar_grid(design)
     blocks, _, plain = read_instruments(spec, design, grid)
-    cluster = cluster_of_units(design, cluster_name, where)
+    cluster = cluster_of_units(design, cluster_name)
     levels = level_equations(
         grid.spread(design.y),
         grid.spread(design.X),
@@ -58,17 +57,17 @@ def estimate_model(
         np.asarray(np.isfinite(plain).all(axis=2)),
         choices.system,
     )
-    return dynamic_gmm(levels, blocks, plain, cluster, choices, grid.first, where)
+    return dynamic_gmm(levels, blocks, plain, cluster, choices, grid.first)
 
 
-def cluster_of_units(design: Design, name: str, where: str) -> Codes:
+def cluster_of_units(design: Design, name: str) -> Codes:
     """(N,) codes of each unit's cluster. Raises BadInput if a unit changes its cluster."""
     codes = find_clusters(design, name).codes
     home = np.zeros(len(design.units), dtype=np.int64)
     home[design.unit] = codes
     if not np.array_equal(home[design.unit], codes):
         what = f"units change their '{name}' over time"
-        raise BadInput(where, what, "cluster by a column that is fixed for each unit")
+        raise BadInput("inference", what, "cluster by a column that is fixed for each unit")
     return home
 
 
@@ -80,12 +79,12 @@ def largest_root(beta: Floats, lags: tuple[int, ...]) -> float:
     return float(np.abs(np.roots(polynomial)).max(initial=0.0))
 
 
-def refuse_explosive(done: DynamicFit, choices: GmmChoices, where: str) -> None:
+def refuse_explosive(done: DynamicFit, choices: GmmChoices) -> None:
     """Raises BadInput where the estimated autoregression does not settle down."""
     root = largest_root(reported_beta(done, choices), choices.lags)
     if root >= 1:
         what = f"explosive: the largest autoregressive root is estimated at {root:.3f}"
-        raise BadInput(where, what, "difference the outcome, add time effects or fewer lags")
+        raise BadInput("outcome", what, "difference it, add time effects, or use fewer lags")
 
 
 def reported_beta(done: DynamicFit, choices: GmmChoices) -> Floats:
@@ -94,7 +93,7 @@ def reported_beta(done: DynamicFit, choices: GmmChoices) -> Floats:
 
 
 def as_result(
-    done: DynamicFit, design: Design, spec: ModelSpec, choices: GmmChoices, cluster_name: str
+    done: DynamicFit, spec: ModelSpec, choices: GmmChoices, cluster_name: str
 ) -> ModelResult:
     """The record that tables and briefs read; time effects are tested, not listed."""
     rows = done.fit.moments.rows
@@ -113,21 +112,11 @@ def as_result(
         n_clusters={cluster_name: n_clusters} if choices.robust else {},
         n_instruments=done.instruments.Z.shape[1],
         inference=inference_used(spec, choices, cluster_name),
-        terms=normal_terms(done.levels.terms[:listed], beta[:listed], done.vcov),
+        terms=normal_terms(done.levels.terms[:listed], beta, np.sqrt(np.diag(done.vcov))),
         fit={"sigma2": done.fit.sigma2, "largest_root": largest_root(beta, choices.lags)},
         tests=tests,
-        warnings=(*design.warnings, *cautions(done, tests, choices, n_clusters)),
+        warnings=tuple(cautions(done, tests, n_clusters)),
         effects=("unit", "time") if choices.time_effects else ("unit",),
-    )
-
-
-def normal_terms(names: tuple[str, ...], beta: Floats, vcov: Floats) -> tuple[Term, ...]:
-    """One Term for each of the m names; beta (m,), vcov (>= m, >= m); normal reference."""
-    errors = np.sqrt(np.diag(vcov))
-    reach = float(norm.ppf(0.975))
-    return tuple(
-        Term(name, b, s, b / s, None, 2 * float(norm.sf(abs(b / s))), b - reach * s, b + reach * s)
-        for name, b, s in zip(names, beta.tolist(), errors.tolist(), strict=False)
     )
 
 
@@ -144,7 +133,7 @@ def all_tests(done: DynamicFit, choices: GmmChoices) -> tuple[Test, ...]:
         hansen(done.fit),
     ]
     groups = done.instruments.groups
-    if len(groups) > 1:
+    if len(groups) > 1 and tests[3].df is not None:
         tests += [difference_in_hansen(done.fit, name, cols) for name, cols in groups.items()]
     if done.levels.n_time_effects:
         last = slice(-done.levels.n_time_effects, None)
@@ -172,9 +161,7 @@ def inference_used(spec: ModelSpec, choices: GmmChoices, cluster_name: str) -> I
     )
 
 
-def cautions(
-    done: DynamicFit, tests: tuple[Test, ...], choices: GmmChoices, n_clusters: int
-) -> list[str]:
+def cautions(done: DynamicFit, tests: tuple[Test, ...], n_clusters: int) -> list[str]:
     """What a reader must know before believing the estimate."""
     found = []
     count = done.instruments.Z.shape[1]
@@ -187,8 +174,6 @@ def cautions(
         found.append(f"{n_clusters} clusters: GMM errors and tests are approximations for many")
     if done.fit.one.rank < count:
         found.append(f"{count - done.fit.one.rank} of {count} instruments repeat the others")
-    if choices.steps == 1 and count > n_clusters:
-        found.append("more instruments than clusters: two-step based Hansen tests mean nothing")
     ar2 = tests[1]
     if ar2.p_value is not None and ar2.p_value < 0.05:
         found.append("AR(2) in differences: second lags of the outcome are not valid instruments")

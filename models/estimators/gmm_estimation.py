@@ -129,14 +129,13 @@ def estimate(moments: Moments) -> GmmFit:
 
 
 def error_variance(rows: Equations, residuals: Floats) -> float:
-    """The variance of a level error: squared transformed residuals over their expected multiple
-    of it, without a count of parameters. In a system the mean is taken over the number of level
-    equations, as gretl and xtabond2 take it.
+    """The variance of a level error, from the transformed rows: their mean squared residual over
+    its multiple of that variance, without a count of parameters. Stata 18's xtabond2 has the
+    same; gretl and older xtabond2 divide by the number of level equations in a system.
     """
     chosen = ~rows.in_levels
     multiple = np.asarray(rows.combination.multiply(rows.combination).sum(axis=1))[chosen].mean()
-    count = rows.n_levels or int(chosen.sum())
-    return float(residuals[chosen] @ residuals[chosen] / (multiple * count))
+    return float(residuals[chosen] @ residuals[chosen] / (multiple * chosen.sum()))
 
 
 def windmeijer(moments: Moments, one: Step, two: Step, robust1: Floats) -> Floats:

@@ -42,16 +42,15 @@ def dynamic_gmm(
     cluster: Codes,
     choices: GmmChoices,
     first: int,
-    where: str,
 ) -> DynamicFit:
     """The estimate from arrays: levels without time effects yet, GMM-style blocks, plain
     instruments (N, S, m) and cluster codes (N,); period 0 is the year `first`.
 
-    Raises BadInput, naming `where`, where the data cannot identify the model.
+    Raises BadInput where the data cannot identify the model.
     """
     levels = add_time_effects(levels, choices, first) if choices.time_effects else levels
     rows = stack(levels, choices.transform, choices.system, choices.h_matrix)
-    refuse_unusable(rows, levels, choices, where)
+    refuse_unusable(rows, levels, choices)
     start = levels.X.shape[2] - levels.n_time_effects
     common = levels.X[:, :, start - 1 if choices.system else start :]
     nothing = common[:, :, :0]
@@ -59,7 +58,7 @@ def dynamic_gmm(
     only_levels = common if choices.system else nothing
     built = build_instruments(rows, blocks, everywhere, only_levels, choices.collapse)
     cluster = used_clusters(cluster, rows)
-    refuse_unidentified(rows, built, cluster, choices, where)
+    refuse_unidentified(rows, built, cluster, choices)
     estimated = estimate(collect_moments(rows, built.Z, cluster))
     return DynamicFit(estimated, levels, built, chosen_vcov(estimated, choices))
 
@@ -89,34 +88,34 @@ def used_clusters(cluster: Codes, rows: Equations) -> Codes:
     return out
 
 
-def refuse_unusable(rows: Equations, levels: Levels, choices: GmmChoices, where: str) -> None:
+def refuse_unusable(rows: Equations, levels: Levels, choices: GmmChoices) -> None:
     """Raises BadInput where nothing is left after the transformation, or a regressor is."""
     if len(transformed_rows(levels.usable, choices.transform)[0]) == 0:
         need = max(choices.lags) + 2
         what = f"too few periods: no unit has {need} consecutive ones with all variables known"
-        raise BadInput(where, what, "use fewer lags, or a longer panel without gaps")
+        raise BadInput("sample", what, "use fewer lags, or a longer panel without gaps")
     # time effects and the constant first: what they absorb is the fault of the regressor
     order = np.roll(np.arange(rows.X.shape[1]), levels.n_time_effects + int(choices.system))
     spare = collinear_columns(rows.X[:, order], None)
     if spare:
         names = ", ".join(levels.terms[order[column]] for column in spare)
         what = f"{names}: absorbed by the effects, or a combination of other regressors"
-        raise BadInput(where, what, "drop it")
+        raise BadInput("regressors", what, "drop it")
 
 
 def refuse_unidentified(
-    rows: Equations, built: Instruments, cluster: Codes, choices: GmmChoices, where: str
+    rows: Equations, built: Instruments, cluster: Codes, choices: GmmChoices
 ) -> None:
     """Raises BadInput where there are more instruments than the data carry, or too few."""
     count, parameters = built.Z.shape[1], rows.X.shape[1]
     if count > len(rows.y):
         what = f"more instruments ({count}) than observations ({len(rows.y)})"
-        raise BadInput(where, what, "set collapse = true or shorten the lag windows")
+        raise BadInput("instruments", what, "set collapse = true or shorten the lag windows")
     scale = np.maximum(sparse_norm(built.Z, axis=0), TINY)[:, None] * np.linalg.norm(rows.X, axis=0)
     if np.linalg.matrix_rank(built.Z.T @ rows.X / scale) < parameters:
         what = f"{count} instruments do not identify {parameters} coefficients"
-        raise BadInput(where, what, "name an instrument for every regressor, or more lags")
+        raise BadInput("instruments", what, "name an instrument for every regressor, or more lags")
     n_clusters = int(cluster.max()) + 1
     if choices.steps == 2 and count > n_clusters:
         what = f"{count} instruments for {n_clusters} clusters leave no two-step weights"
-        raise BadInput(where, what, "set collapse = true, shorten the lag windows or use steps = 1")
+        raise BadInput("instruments", what, "set collapse = true, shorten lags, or use steps = 1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any
 
 import numpy as np
 
@@ -43,53 +43,63 @@ class GmmChoices:
 
 def read_choices(spec: ModelSpec) -> GmmChoices:
     """The choices in `spec`. Raises BadInput for what these estimators cannot do."""
-    options, where = spec.options, f"model '{spec.id}'"
-    refuse_foreign(spec, where)
-    steps = int(options.get("steps", 2))
-    transform = options.get("transform", "fd")
-    h_matrix = options.get("h_matrix", "full")
-    if steps not in (1, 2):
-        raise BadInput(where, f"steps = {steps}", "write 1 or 2")
-    if transform not in ("fd", "fod"):
-        raise BadInput(where, f"transform = {transform!r}", 'write "fd" or "fod"')
-    if h_matrix not in ("full", "block"):
-        raise BadInput(where, f"h_matrix = {h_matrix!r}", 'write "full" or "block"')
+    options = spec.options
+    refuse_effects(spec)
+    refuse_inference(spec)
+    steps = one_of(options, "steps", 2, (1, 2))
     return GmmChoices(
         system=spec.estimator == "system-gmm",
-        lags=outcome_lags(options.get("lags", 1), where),
+        lags=outcome_lags(options.get("lags", 1)),
         steps=steps,
-        transform=cast("Literal['fd', 'fod']", transform),
+        transform=one_of(options, "transform", "fd", ("fd", "fod")),
         collapse=bool(options.get("collapse", False)),
         windmeijer=bool(options.get("windmeijer", True)),
-        h_matrix=h_matrix,
+        h_matrix=one_of(options, "h_matrix", "full", ("full", "block")),
         time_effects="time" in spec.effects,
         robust=spec.inference.kind != "classical",
     )
 
 
-def refuse_foreign(spec: ModelSpec, where: str) -> None:
-    """Raises BadInput for weights, effects and inference kinds that have no meaning here."""
+def one_of(options: Mapping[str, Any], key: str, default: Any, allowed: tuple[Any, ...]) -> Any:
+    """The value of an option. Raises BadInput if it is not among those allowed."""
+    value = options.get(key, default)
+    if value not in allowed:
+        choices = " or ".join(repr(one) for one in allowed)
+        raise BadInput(key, f"{key} is {value!r}", f"write {choices}")
+    return value
+
+
+def refuse_effects(spec: ModelSpec) -> None:
+    """Raises BadInput for weights, and for effects other than unit and time."""
     if spec.weights is not None:
-        raise BadInput(where, "GMM takes no weights", "remove weights")
+        raise BadInput("weights", f"{spec.estimator} takes none", "remove weights")
     other = [name for name in spec.effects if name not in ("unit", "time")]
     if other:
-        what = f"GMM removes unit and time effects, not {', '.join(other)}"
-        raise BadInput(where, what, 'use effects = ["unit", "time"]')
-    if spec.inference.kind not in ("cluster", "classical"):
-        what = f"GMM errors are clustered or classical, not {spec.inference.kind}"
-        raise BadInput(where, what, 'use inference = { kind = "cluster", by = ["unit"] }')
-    if len(spec.inference.by) > 1:
-        raise BadInput(where, "GMM clusters one way", "name one column in inference.by")
-    if spec.inference.kind == "classical" and spec.options.get("steps", 2) == 2:
+        what = f"{spec.estimator} removes unit and time effects, not {', '.join(other)}"
+        raise BadInput("effects", what, 'use effects = ["unit", "time"]')
+
+
+def refuse_inference(spec: ModelSpec) -> None:
+    """Raises BadInput for kinds of inference that GMM does not have."""
+    how = spec.inference
+    if how.kind not in ("cluster", "classical"):
+        what = f"GMM errors are clustered or classical, not {how.kind}"
+        raise BadInput("inference", what, 'use kind = "cluster"')
+    if len(how.by) > 1:
+        raise BadInput("inference", "GMM clusters one way", "name one column in by")
+    if how.correction is not None:
+        what = f"GMM errors have no {how.correction} correction"
+        raise BadInput("inference", what, "remove correction; see windmeijer")
+    if how.kind == "classical" and spec.options.get("steps", 2) == 2:
         what = "two-step GMM has no classical errors: its weights are robust"
-        raise BadInput(where, what, 'use steps = 1 or kind = "cluster"')
+        raise BadInput("inference", what, 'use steps = 1 or kind = "cluster"')
 
 
-def outcome_lags(value: Any, where: str) -> tuple[int, ...]:
+def outcome_lags(value: Any) -> tuple[int, ...]:
     """`lags = 2` means lags 1 and 2; `lags = [1, 3]` names them. Raises BadInput."""
     lags = tuple(range(1, value + 1)) if isinstance(value, int) else tuple(value)
     if not lags or any(not isinstance(lag, int) or lag < 1 for lag in lags):
-        raise BadInput(where, f"lags = {value!r}", "write a number of lags, 1 or more")
+        raise BadInput("lags", f"lags = {value!r}", "write a number of lags, 1 or more")
     return tuple(sorted(set(lags)))
 
 
@@ -101,7 +111,6 @@ def read_instruments(
     Without `instruments`, the outcome from its second lag on and every regressor as its own.
     Raises BadInput.
     """
-    where = f"model '{spec.id}', instruments"
     entries: tuple[Mapping[str, Any], ...] = spec.options.get("instruments") or (
         {"gmm": spec.outcome, "lags": [2]},
         *({"iv": name} for name in design.terms),
@@ -110,12 +119,12 @@ def read_instruments(
     plain: list[str] = []
     for entry in entries:
         if not isinstance(entry, Mapping) or len({"gmm", "iv"} & set(entry)) != 1:
-            raise BadInput(where, f"cannot read {entry!r}", INSTRUMENT_FORM)
+            raise BadInput("instruments", f"cannot read {entry!r}", INSTRUMENT_FORM)
         if "iv" in entry:
             plain.append(str(entry["iv"]))
         else:
-            blocks.append(read_block(entry, spec, design, grid, where))
-    values = [grid.spread(series(name, spec, design, where)) for name in plain]
+            blocks.append(read_block(entry, spec, design, grid))
+    values = [grid.spread(series(name, spec, design)) for name in plain]
     empty = np.empty((grid.n_units, grid.n_periods, 0))
     return tuple(blocks), tuple(plain), np.dstack([empty, *values])
 
@@ -124,23 +133,23 @@ INSTRUMENT_FORM = 'write { gmm = "y", lags = [2, 4] } or { iv = "x" }'
 
 
 def read_block(
-    entry: Mapping[str, Any], spec: ModelSpec, design: Design, grid: CalendarGrid, where: str
+    entry: Mapping[str, Any], spec: ModelSpec, design: Design, grid: CalendarGrid
 ) -> GmmBlock:
     """One { gmm = NAME, lags = [first, last] }; without `last`, all that the panel holds."""
     name, window = str(entry["gmm"]), list(entry.get("lags", [2]))
     if not 1 <= len(window) <= 2 or any(not isinstance(lag, int) for lag in window):
-        raise BadInput(where, f"lags = {window!r} for {name}", INSTRUMENT_FORM)
+        raise BadInput("instruments", f"lags = {window!r} for {name}", INSTRUMENT_FORM)
     first, last = window[0], window[1] if len(window) == 2 else FURTHEST
     least = 2 if name == spec.outcome else 1
     if first < least:
         what = f"lag {first} of {name} is correlated with the transformed error"
-        raise BadInput(where, what, f"start at lag {least} or later, or use {{ iv = ... }}")
+        raise BadInput("instruments", what, f"start at lag {least} or later, or use {{ iv = ... }}")
     if last < first:
-        raise BadInput(where, f"lags = {window!r} for {name}", "write the smaller lag first")
-    return GmmBlock(name, grid.spread(series(name, spec, design, where)), first, last)
+        raise BadInput("instruments", f"lags = {window!r} for {name}", "write the smaller first")
+    return GmmBlock(name, grid.spread(series(name, spec, design)), first, last)
 
 
-def series(name: str, spec: ModelSpec, design: Design, where: str) -> Floats:
+def series(name: str, spec: ModelSpec, design: Design) -> Floats:
     """The (n,) column called `name`: the outcome, a regressor or a further column."""
     if name == spec.outcome:
         return design.y
@@ -149,4 +158,4 @@ def series(name: str, spec: ModelSpec, design: Design, where: str) -> Floats:
     if name in design.columns:
         return np.asarray(design.columns[name], dtype=np.float64)
     known = ", ".join((spec.outcome, *design.terms))
-    raise BadInput(where, f"no column {name!r} in the model", f"name one of {known}")
+    raise BadInput("instruments", f"no column {name!r} in the model", f"name one of {known}")

@@ -62,6 +62,8 @@ def sargan(fit: GmmFit) -> Test:
 
 def hansen(fit: GmmFit) -> Test:
     """Hansen's J of the two-step estimate: robust, but weak with many instruments."""
+    if fit.moments.Z.shape[1] > fit.moments.cluster.shape[0]:
+        return Test("hansen_j", np.nan, None, None, "more instruments than clusters")
     gap = fit.moments.Z.T @ fit.two.residuals
     statistic = float(gap @ fit.two.weight @ gap)
     return overidentification("hansen_j", statistic, fit.two.rank - len(fit.two.beta))

@@ -171,7 +171,7 @@ def test_a_gap_in_time_is_never_bridged() -> None:
 
 
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
-    "weights": ({"weights": "pop"}, "no weights"),
+    "weights": ({"weights": "pop"}, "takes none"),
     "effects": ({"effects": ("unit", "parent*time")}, r"parent\*time"),
     "inference": ({"inference": Inference(kind="driscoll-kraay")}, "driscoll-kraay"),
     "first lag": ({"options": {"instruments": ({"gmm": "y", "lags": [1, 3]},)}}, "lag 1 of y"),
@@ -220,7 +220,7 @@ def test_system_of_a_regional_panel_is_fast() -> None:
     """250 units by 20 years, every lag as an instrument: a second is ample."""
     design = simulated(250, 20)
     options = {"steps": 1, "instruments": BY_OUTCOME}
-    start = time.perf_counter()
+    start = time.process_time()
     result = run(design, "system-gmm", effects=("unit", "time"), options=options)
     assert result.n_instruments == 171 + 18 + 1 + 19
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1
