@@ -8,7 +8,7 @@ which is what `newey-west` is for, and only in part.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from data.errors import BadInput
 from models.design import Design, Floats
@@ -104,12 +104,12 @@ def _over_periods(slopes: Floats, how: Inference) -> Uncertainty:
     if not (std_error > 0.0).all():
         raise BadInput("sample", "the slopes do not vary over periods", "widen it")
     beta = slopes.mean(axis=0)
-    half = student.ppf(0.975, periods - 1) * std_error
+    half = stdtrit(periods - 1.0, 0.975) * std_error
     return Uncertainty(
         std_error=std_error,
         df=np.full(len(beta), periods - 1.0),
         statistic=beta / std_error,
-        p_value=np.asarray(2.0 * student.sf(np.abs(beta / std_error), periods - 1)),
+        p_value=np.asarray(2.0 * stdtr(periods - 1.0, -np.abs(beta / std_error))),
         conf_low=beta - half,
         conf_high=beta + half,
         vcov=vcov,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import ncx2
+from scipy.special import chndtrix
 
 from models.design import Design, Floats
 from models.inference.measure import measure
@@ -57,4 +57,4 @@ def critical_value(spread: Floats) -> float:
     trace = float(np.trace(spread))
     largest = float(np.linalg.eigvalsh(spread)[-1])
     df = trace**2 * (1.0 + 2.0 * far) / (float(np.sum(spread**2)) + 2.0 * far * trace * largest)
-    return float(ncx2.ppf(0.95, df, df * far)) / df
+    return float(chndtrix(0.95, df, df * far)) / df

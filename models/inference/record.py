@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit  # scipy.stats would double a fit's start-up time
 
 from data.errors import BadInput
 from models.design import Floats
@@ -27,12 +27,12 @@ def from_variance(
     std_error = np.sqrt(variance)
     degrees = np.broadcast_to(np.asarray(df, dtype=np.float64), std_error.shape).copy()
     statistic = fit.beta / std_error
-    half = student.ppf(0.975, degrees) * std_error
+    half = stdtrit(degrees, 0.975) * std_error
     return Uncertainty(
         std_error=std_error,
         df=degrees,
         statistic=statistic,
-        p_value=np.asarray(2.0 * student.sf(np.abs(statistic), degrees)),
+        p_value=np.asarray(2.0 * stdtr(degrees, -np.abs(statistic))),
         conf_low=fit.beta - half,
         conf_high=fit.beta + half,
         vcov=vcov,
