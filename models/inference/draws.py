@@ -77,13 +77,19 @@ def wild_weights(how: Inference, n_clusters: int, default_draws: int) -> WildWei
     if n_clusters < 3:
         what = f"{n_clusters} clusters allow no test at 5 %"
         raise BadInput("inference.kind = 'wild-cluster'", what, "cluster by a finer column")
-    draws = default_draws if how.draws is None else how.draws
-    if draws < 99:
-        where = f"inference.draws = {draws}"
-        raise BadInput(where, "too few for a test at 5 %", "ask for 999 or more")
+    draws = enough_draws(how, default_draws)
     if kind == "rademacher" and n_clusters <= ENUMERATED:
         draws = 2**n_clusters
     return WildWeights(kind, n_clusters, draws, SEED if how.seed is None else how.seed)
+
+
+def enough_draws(how: Inference, default: int) -> int:
+    """The draws that the study asks for. Raises BadInput for fewer than 99."""
+    draws = default if how.draws is None else how.draws
+    if draws < 99:
+        where = f"inference.draws = {draws}"
+        raise BadInput(where, "too few for a test at 5 %", "ask for 999 or more")
+    return draws
 
 
 def invert(

@@ -25,7 +25,7 @@ from models.inference.cluster import (
     sandwich,
     small_sample_factor,
 )
-from models.inference.draws import SEED, invert
+from models.inference.draws import SEED, enough_draws, invert
 from models.inference.record import require_variance
 from models.inference.wild import Draws, absorption_of
 from models.least_squares import LinearFit
@@ -82,7 +82,7 @@ def randomize(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         what = "the estimator transforms or instruments the treatment"
         raise BadInput(WHERE, what, "use estimator 'within' or 'pooled', or kind = 'wild-cluster'")
     groups = find_clusters(design, _permuted(design, how))
-    draws, seed = (how.draws or DRAWS), (SEED if how.seed is None else how.seed)
+    draws, seed = enough_draws(how, DRAWS), (SEED if how.seed is None else how.seed)
     variance = np.diag(sandwich(fit, groups.codes))
     require_variance(fit, variance)
     p_value, low, high = (np.full(len(fit.beta), np.nan) for _ in range(3))

@@ -49,7 +49,7 @@ def require_variance(fit: LinearFit, variance: Floats) -> None:
         if not value > 1e-24 * size:
             raise BadInput(
                 f"standard error of '{term}'",
-                "the residuals leave no variance to measure",
-                "check for an outcome that the regressors or effects explain perfectly, or choose "
-                "another kind of inference",
+                "there is no variance left to measure, so it would be zero",
+                "check for an outcome that the regressors explain perfectly; with kind = 'conley' "
+                "or two-way clusters, use a shorter distance or one column",
             )

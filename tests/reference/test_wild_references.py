@@ -1,0 +1,39 @@
+"""The wild cluster bootstrap against fwildclusterboot's published example (R), to three digits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.inference.measure import measure
+from models.study import Inference
+from tests.canonical_designs import fit_design, voters
+
+pytestmark = pytest.mark.realdata
+
+
+def test_voters(realdata: Path) -> None:
+    design = voters(realdata)
+    fit = fit_design(design)
+    how = Inference("wild-cluster", ("group_id1",))
+    ours = measure(fit, design, how)
+    assert fit.beta[0] == pytest.approx(0.0788, abs=5e-5)
+    assert ours.statistic[0] == pytest.approx(3.98313, abs=5e-6)
+    assert ours.p_value[0] == pytest.approx(0.001, abs=5e-4)
+    assert (ours.conf_low[0], ours.conf_high[0]) == pytest.approx((0.039, 0.119), abs=1e-3)
+    assert ours.n_clusters == {"group_id1": 40}
+    assert "99,999 draws of rademacher weights" in ours.convention
+
+
+def test_voters_intervals_of_other_seeds_stay_near(realdata: Path) -> None:
+    design = voters(realdata)
+    fit = fit_design(design)
+    how = Inference("wild-cluster", ("group_id1",), draws=9999, seed=1)
+    first = measure(fit, design, how)
+    again = measure(fit, design, how)
+    other = measure(fit, design, replace(how, seed=2))
+    assert first.conf_low.tolist() == again.conf_low.tolist()
+    assert other.conf_low[0] != first.conf_low[0]
+    assert other.conf_low[0] == pytest.approx(first.conf_low[0], abs=2e-3)

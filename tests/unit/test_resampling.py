@@ -1,0 +1,232 @@
+"""The resampling shortcuts against estimating everything again, one draw at a time."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from models.absorb import absorb
+from models.design import Design, Floats
+from models.inference import randomization, wild, wild_iv
+from models.inference.cluster import cluster_scores, find_clusters
+from models.inference.draws import WildWeights, invert, wild_weights
+from models.inference.leverage import leave_one_out
+from models.inference.measure import measure
+from models.least_squares import LinearFit, fit_least_squares
+from models.study import Inference
+
+GROUPS, PERIODS, EACH = 5, 6, 3
+TERMS = ("x", "c")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small unbalanced panel of five clusters, x endogenous, with two instruments."""
+
+    design: Design
+    Z: Floats
+
+    def fit(self, iv: bool, y: Floats | None = None, X: Floats | None = None) -> LinearFit:
+        """Both regressors, effects absorbed."""
+        d = self.design
+        return fit_least_squares(
+            d.y if y is None else y, d.X if X is None else X, TERMS, d.weights, d.effects,
+            ("x",) if iv else (), self.Z if iv else None,
+        )  # fmt: skip
+
+
+def case(weighted: bool, seed: int = 1, share: float = 0.9) -> Case:
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(GROUPS * EACH * PERIODS), PERIODS)
+    kept = rng.random(len(unit)) < share
+    parent = unit // EACH
+    z, c = rng.normal(size=(len(unit), 2)), rng.normal(size=len(unit))
+    e = rng.normal(size=len(unit)) + rng.normal(size=GROUPS)[parent]
+    x = z @ [0.8, 0.5] + 0.5 * c + 0.6 * e + rng.normal(size=len(unit))
+    y = 0.3 * x + c + e + rng.normal(size=GROUPS * EACH)[unit] + rng.normal(size=PERIODS)[time]
+    weights = rng.uniform(0.3, 2.0, len(unit))[kept] if weighted else None
+    unit, time, parent = unit[kept], time[kept], parent[kept]
+    design = Design(
+        y=y[kept], X=np.column_stack([x, c])[kept], terms=TERMS, n_treatments=1,
+        weights=weights, unit=unit, time=time, units=np.arange(GROUPS * EACH).astype(object),
+        times=np.arange(PERIODS), parent=parent, effects=(unit, time),
+        effect_names=("unit", "time"),
+    )  # fmt: skip
+    return Case(design, z[kept])
+
+
+def t_statistic(fit: LinearFit, design: Design, j: int, null: float) -> float:
+    assert design.parent is not None
+    influence = cluster_scores(fit, design.parent) @ fit.bread
+    return float(abs(fit.beta[j] - null) / np.sqrt(np.square(influence).sum(axis=0)[j]))
+
+
+def refitted(panel: Case, iv: bool, j: int, null: float) -> Floats:
+    """|t*| of every sign vector, each from a full regression on an explicit bootstrap outcome."""
+    d, other = panel.design, 1 - j
+    assert d.parent is not None
+    left, X = d.y - null * d.X[:, j], d.X.copy()
+    restricted = fit_least_squares(
+        left, X[:, [other]], (TERMS[other],), d.weights, d.effects,
+        ("x",) if iv and other == 0 else (),
+        np.column_stack([X[:, 1], panel.Z]) if iv and other == 0 else None,
+    )  # fmt: skip
+    u, beta = restricted.residuals, np.empty(2)
+    beta[j], beta[other] = null, restricted.beta[0]
+    X = absorb(d.effects, d.weights, d.n_obs).residual(X)
+    moved = np.zeros(d.n_obs)
+    if iv:
+        base = np.column_stack([d.X[:, 1], panel.Z, u])
+        first = fit_least_squares(d.X[:, 0], base, ("c", "z1", "z2", "u"), d.weights, d.effects)
+        moved = first.residuals + first.X[:, 3] * first.beta[3]
+        X[:, 0] -= moved
+    statistics = []
+    for signs in itertools.product([1.0, -1.0], repeat=GROUPS):
+        v = np.array(signs)[d.parent]
+        again = X + np.column_stack([v * moved, np.zeros(d.n_obs)])
+        star = panel.fit(iv, again @ beta + v * u, again)
+        statistics.append(t_statistic(star, d, j, null))
+    return np.sort(statistics)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("j", "null"), [(0, 0.0), (0, 0.7), (1, 0.0), (1, 0.7)])
+def test_wild_draws_are_those_of_full_regressions(weighted: bool, j: int, null: float) -> None:
+    panel = case(weighted)
+    fit, clusters = panel.fit(iv=False), find_clusters(panel.design, "parent")
+    refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X, fit.weights)
+    signs = WildWeights("rademacher", GROUPS, 2**GROUPS, 0)
+    draws = wild._draw(fit, refit, signs, j)
+    ours = np.sort(draws.statistics(float(fit.beta[j]) - null))
+    assert ours == pytest.approx(refitted(panel, False, j, null), rel=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("j", "null"), [(0, 0.0), (0, 0.7), (1, 0.0), (1, 0.7)])
+def test_wild_iv_draws_are_those_of_full_regressions(
+    weighted: bool, j: int, null: float
+) -> None:
+    panel = case(weighted)
+    fit, clusters = panel.fit(iv=True), find_clusters(panel.design, "parent")
+    refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X[:, :0], fit.weights)
+    system = wild_iv._system(fit, refit, j)
+    signs = WildWeights("rademacher", GROUPS, 2**GROUPS, 0)
+    theirs = refitted(panel, True, j, null)
+    for threshold in theirs * (1 - 1e-7):  # just below each value: ranks agree everywhere
+        expected = int(np.count_nonzero(theirs >= threshold))
+        assert wild_iv._at_least(system, signs, null, float(threshold)) == expected
+
+
+@pytest.mark.parametrize("iv", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_leave_one_out_is_estimating_without_the_cluster(iv: bool, weighted: bool) -> None:
+    panel = case(weighted)
+    d = panel.design
+    assert d.parent is not None
+    ours = leave_one_out(panel.fit(iv), find_clusters(d, "parent"))
+    for g in range(GROUPS):
+        kept = d.parent != g
+        fit = fit_least_squares(
+            d.y[kept], d.X[kept], TERMS, None if d.weights is None else d.weights[kept],
+            tuple(e[kept] for e in d.effects), ("x",) if iv else (),
+            panel.Z[kept] if iv else None,
+        )  # fmt: skip
+        assert ours[g] == pytest.approx(fit.beta, rel=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("null", [0.0, 0.5])
+def test_permutation_draws_are_those_of_full_regressions(weighted: bool, null: float) -> None:
+    panel = case(weighted, share=1.1)
+    d, fit = panel.design, panel.fit(iv=False)
+    units = find_clusters(d, "unit")
+    paths = randomization.treatment_paths(d, units, 0)
+    draws = randomization._draw(fit, d, units, paths, 0, (20, 5))
+    ours = draws.statistics(float(fit.beta[0]) - null)
+    (permuted,) = paths.permutations(20, 5, 20)
+    grid = d.X[:, 0].reshape(-1, PERIODS)
+    for b in range(20):
+        X = np.column_stack([grid[permuted[b]].ravel(), d.X[:, 1]])
+        # studentised at the permuted coefficient with residuals that impose the null
+        under = fit_least_squares(d.y - null * d.X[:, 0], X[:, 1:], ("c",), d.weights, d.effects)
+        star = fit_least_squares(under.residuals, X, TERMS, d.weights, d.effects)
+        influence = np.bincount(d.unit, (star.scores @ star.bread)[:, 0])
+        assert ours[b] == pytest.approx(
+            abs(star.beta[0]) / np.sqrt(np.square(influence).sum()), rel=1e-9
+        )
+
+
+def test_paths_move_only_between_units_observed_in_the_same_periods() -> None:
+    panel = case(weighted=False, share=0.8)
+    paths = randomization.treatment_paths(panel.design, find_clusters(panel.design, "unit"), 0)
+    seen = ~np.isnan(paths.values)
+    for permuted in paths.permutations(50, 1, 7):
+        for row in permuted:
+            assert sorted(row) == list(range(len(row)))
+            assert np.array_equal(seen[row], seen)
+
+
+def test_national_treatments_are_permuted_across_parents_by_default() -> None:
+    panel = case(weighted=False, share=1.1)
+    d = panel.design
+    assert d.parent is not None
+    national = np.random.default_rng(0).normal(size=(GROUPS, PERIODS))[d.parent, d.time]
+    d = replace(d, X=np.column_stack([national, d.X[:, 1]]))
+    fit = fit_least_squares(d.y, d.X, TERMS, None, d.effects)
+    ours = measure(fit, d, Inference("randomization", draws=199))
+    assert ours.n_clusters == {"parent": GROUPS}
+    assert np.isnan(ours.p_value[1])
+    assert 0.0 < ours.p_value[0] <= 1.0
+    assert ours.conf_low[0] < fit.beta[0] < ours.conf_high[0]
+
+
+@pytest.mark.parametrize("iv", [False, True])
+def test_interval_ends_are_just_rejected(iv: bool) -> None:
+    panel = case(weighted=True, seed=4)
+    how = Inference("wild-cluster", ("unit",), draws=499)
+    base = measure(panel.fit(iv), panel.design, how)
+    width = base.std_error[0]
+    for end, inside in ((base.conf_low[0], 1.0), (base.conf_high[0], -1.0)):
+        p = []
+        for null in (end + inside * 0.02 * width, end - inside * 0.02 * width):
+            shifted = panel.fit(iv, panel.design.y - null * panel.design.X[:, 0])
+            p.append(measure(shifted, panel.design, how).p_value[0])
+        assert p[0] > 0.05 >= p[1]
+
+
+def test_weights_have_mean_zero_and_variance_one() -> None:
+    for kind in ("rademacher", "webb", "mammen"):
+        how = Inference("wild-cluster", weights=kind, draws=20_000)
+        (v,) = wild_weights(how, 40, 999).blocks(1)
+        assert v.shape == (40, 20_000)
+        assert v.mean() == pytest.approx(0.0, abs=0.005)
+        assert np.square(v).mean() == pytest.approx(1.0, abs=0.005)
+    assert (v**3).mean() == pytest.approx(1.0, abs=0.02)  # Mammen's third moment
+
+
+def test_blocks_bound_memory_and_cover_all_draws() -> None:
+    weights = wild_weights(Inference(draws=1000), 20, 999)
+    widths = [block.shape[1] for block in weights.blocks(100_000)]
+    assert sum(widths) == 1000
+    assert max(widths) == 40  # four million numbers a block
+    first, again = (np.hstack(list(weights.blocks(100_000))) for _ in range(2))
+    assert np.array_equal(first, again)
+
+
+def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
+    listed = wild_weights(Inference(weights="rademacher"), 10, 99_999)
+    vectors = np.hstack(list(listed.blocks(1)))
+    assert vectors.shape == (10, 1024)
+    assert len(np.unique(vectors, axis=1).T) == 1024
+    assert listed.p_value(2) == 2 / 1024
+    assert wild_weights(Inference(), 11, 999).kind == "webb"
+    assert wild_weights(Inference(), 12, 999).enumerated
+    drawn = wild_weights(Inference(), 13, 999)
+    assert (drawn.kind, drawn.enumerated, drawn.p_value(0)) == ("rademacher", False, 1 / 1000)
+
+
+def test_an_interval_without_ends_is_infinite() -> None:
+    assert invert(lambda _null: 1.0, 2.0, 1.0) == (-np.inf, np.inf)
