@@ -17,13 +17,17 @@ from data.sources.staged import SourceFile
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file to load: where it is, how it is laid out, when it was published."""
+    """A file to load: where it is, how it is laid out, when it was published.
+
+    `dated` says that the day is known, not assumed to be today for want of a better one.
+    """
 
     path: Path
     origin: str
     layout: FileLayout
     published: date
     companions: tuple[Path, ...] = ()
+    dated: bool = True
 
 
 def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[Incoming, ...]:
@@ -48,8 +52,9 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
         day = alone or own_date(recipe, path, layout)
         if day is None and len(distinct) > 1:
             raise undated(recipe, folder, [p for p, _ in distinct.values()], path)
-        day = day or datetime.now(UTC).date()
-        incoming.append(Incoming(path, str(path), layout, day, companions(layout, path)))
+        beside = companions(layout, path)
+        today = datetime.now(UTC).date()
+        incoming.append(Incoming(path, str(path), layout, day or today, beside, day is not None))
     return tuple(sorted(incoming, key=lambda f: (f.published, f.layout.partial, str(f.path))))
 
 

@@ -85,7 +85,8 @@ def load(
     home: Path, recipe: DatasetRecipe, file: Incoming, live: bool, say: Callable[[str], None]
 ) -> Loaded:
     """Loads one file as an edition, unless its bytes are there already."""
-    known = loaded_before(home, recipe.id, raw.digest(file.path))
+    day = file.published if file.dated else None
+    known = loaded_before(home, recipe.id, raw.digest(file.path), day)
     if known is not None:
         say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
         return outcome(known, new=False)

@@ -13,12 +13,11 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import IO
 
 from data.errors import BadInput
 from data.recipes import DatasetRecipe
@@ -85,13 +84,13 @@ def written(path: Path) -> Iterator[tempfile._TemporaryFileWrapper[bytes]]:
             raise
 
 
-def opener(path: Path) -> Callable[[Path], IO[bytes]] | None:
-    """What unpacks the bytes, whatever the name says: gzip, bzip2, or nothing."""
+def opened(path: Path) -> gzip.GzipFile | bz2.BZ2File | None:
+    """The file ready to unpack, gzip or bzip2 whatever its name says; None if it is neither."""
     with path.open("rb") as stream:
         head = stream.read(3)
     if head[:2] == b"\x1f\x8b":
-        return gzip.GzipFile
-    return bz2.BZ2File if head == b"BZh" else None
+        return gzip.GzipFile(path)
+    return bz2.BZ2File(path) if head == b"BZh" else None
 
 
 def unpacked(path: Path, scratch: Path) -> Path:
@@ -99,12 +98,12 @@ def unpacked(path: Path, scratch: Path) -> Path:
 
     Raises BadInput if it is cut short, damaged, or unpacks beyond all measure.
     """
-    packed = opener(path)
+    packed = opened(path)
     if packed is None:
         return path
     plain = scratch / f"{path.name}.plain"
     try:
-        with packed(path) as stream, plain.open("wb") as out:
+        with packed as stream, plain.open("wb") as out:
             while block := stream.read(BLOCK):
                 out.write(block)
                 if out.tell() > UNPACKED_LIMIT:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
@@ -36,20 +37,32 @@ class Swap:
     aside: int
 
 
-def loaded_before(home: Path, dataset: str, sha256: str) -> Vintage | None:
-    """The edition whose file has these very bytes, if it was loaded."""
+def loaded_before(
+    home: Path, dataset: str, sha256: str, published: date | None
+) -> Vintage | None:
+    """The edition that has these very bytes, unless another has taken its place since.
+
+    A publisher who takes a revision back may send the old bytes under a new date: that is a new
+    edition. Bytes without a date of their own (`published` None) are what they were before.
+    """
     con = attach(home / FILE, read_only=True)
     try:
-        row = con.execute(
+        rows = con.execute(
             statement(
-                "SELECT {columns} FROM vintages WHERE dataset = ? AND sha256 = ?",
+                "SELECT {columns} FROM vintages WHERE dataset = ? ORDER BY published, vintage",
                 columns=VINTAGE_COLUMNS,
             ),
-            [dataset, sha256],
-        ).fetchone()
+            [dataset],
+        ).fetchall()
     finally:
         con.close()
-    return Vintage(*row) if row else None
+    editions = [Vintage(*row) for row in rows]
+    same = [v for v in editions if v.sha256 == sha256]
+    if published is None or not same:
+        return same[-1] if same else None
+    in_force = [v for v in editions if v.published <= published][-1:]
+    later = [v for v in same if v.published >= published]
+    return next((v for v in (*in_force, *later) if v.sha256 == sha256), None)
 
 
 def swap_in(home: Path, con: DuckDBPyConnection, swap: Swap) -> Vintage:
