@@ -15,13 +15,13 @@ import numpy as np
 from models.absorb import group_sums
 from models.design import Codes, Floats
 from models.engine.crossproducts import NO_VARIATION
-from models.engine.curve import critical_value
+from models.engine.curve import two_sided_p
 from models.engine.placebo import PlaceboProcess
 from models.engine.projection import Projected, effects_counted, groupings
-from models.engine.subsets import Flags
 from models.inference.dependence import default_lags
 
 BLOCK = 200  # placebos handled at a time
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class PlaceboFits:
 
 @dataclass(frozen=True)
 class Judge:
-    """One kind of inference: which of B placebos it would call significant at 5 %."""
+    """One kind of inference, and the p-values (B,) that it gives to B placebo fits."""
 
     kind: str
     by: tuple[str, ...]
     correction: str | None
     n_clusters: int | None
-    rejects: Callable[[PlaceboFits], Flags]
+    p_values: Callable[[PlaceboFits], Floats]
 
 
 def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> PlaceboFits:
@@ -99,13 +99,13 @@ def rejection_rates(
     placebos: int,
     rng: np.random.Generator,
 ) -> list[float]:
-    """The share of `placebos` treatments that each judge rejects."""
+    """The share of `placebos` treatments that each judge calls significant at 5 %."""
     basis = sample.basis
     rejected = np.zeros(len(judges), dtype=np.int64)
     for start in range(0, placebos, BLOCK):
         treatments = process.draw(min(BLOCK, placebos - start), rng)
         fits = fit_placebos(sample, basis, treatments)
-        rejected += [int(judge.rejects(fits).sum()) for judge in judges]
+        rejected += [int((judge.p_values(fits) <= LEVEL).sum()) for judge in judges]
     return [float(count) / placebos for count in rejected]
 
 
@@ -123,22 +123,22 @@ def quick_judges(sample: AuditSample) -> list[Judge]:
 def _classical(sample: AuditSample) -> Judge:
     spare = _spare(sample)
 
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         t = fits.t(fits.rss / spare * fits.information)
-        return np.abs(t) > critical_value(spare)
+        return two_sided_p(t, spare)
 
-    return Judge("classical", (), None, None, rejects)
+    return Judge("classical", (), None, None, p_values)
 
 
 def _robust(sample: AuditSample) -> Judge:
     spare = _spare(sample)
     factor = sample.projected.n_obs / spare
 
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         t = fits.t(np.einsum("ib,ib->b", fits.scores, fits.scores) * factor)
-        return np.abs(t) > critical_value(spare)
+        return two_sided_p(t, spare)
 
-    return Judge("robust", (), None, None, rejects)
+    return Judge("robust", (), None, None, p_values)
 
 
 def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
@@ -148,30 +148,30 @@ def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
     spare = n - sample.projected.Z.shape[1] - groups[0].effects_counted
     fewest = min(group.n_groups for group in groups)
 
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         meat = np.zeros(len(fits.beta))
         for group in groups:
             sums = group_sums(group.codes, fits.scores, None, group.n_groups)
             factor = group.n_groups / (group.n_groups - 1) * (n - 1) / spare
             meat += group.sign * factor * np.einsum("gb,gb->b", sums, sums)
-        return np.abs(fits.t(meat)) > critical_value(fewest - 1.0)
+        return two_sided_p(fits.t(meat), fewest - 1.0)
 
-    return Judge("cluster", by, "CR1", fewest, rejects)
+    return Judge("cluster", by, "CR1", fewest, p_values)
 
 
 def _driscoll_kraay(sample: AuditSample) -> Judge:
     n_periods = len(np.unique(sample.period))
     lags = default_lags(n_periods)
 
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         sums = group_sums(sample.period, fits.scores, None, int(sample.period.max()) + 1)
         meat = np.einsum("tb,tb->b", sums, sums)
         for lag in range(1, lags + 1):
             weight = 2.0 * (1.0 - lag / (lags + 1.0))
             meat += weight * np.einsum("tb,tb->b", sums[lag:], sums[:-lag])
-        return np.abs(fits.t(meat)) > critical_value(n_periods - 1.0)
+        return two_sided_p(fits.t(meat), n_periods - 1.0)
 
-    return Judge("driscoll-kraay", (), None, None, rejects)
+    return Judge("driscoll-kraay", (), None, None, p_values)
 
 
 def _spare(sample: AuditSample) -> float:

@@ -11,9 +11,8 @@ from models.design import Codes, Floats
 from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
-from models.engine.curve import critical_value
+from models.engine.curve import two_sided_p
 from models.engine.resampling import NullScores, sign_draws
-from models.engine.subsets import Flags
 
 DRAWS = 399
 MOST_LEVELS = 400  # of crossing effects: their square is held for each cluster
@@ -74,7 +73,7 @@ def _cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
 
 
 def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         length = np.sqrt(fits.information)[:, None, None]
         products = sums.with_treatments(fits.x) / length
         squares = sums.squares(fits.x) / fits.information[:, None]
@@ -88,17 +87,16 @@ def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
         rest = sums.outcome - slope * products
         loadings = np.concatenate([(scores / length[:, :, 0])[:, :, None], rest], axis=2)
         variance, df = bias_reduced(Leverage(gram, loadings, fits.information, scores))
-        t = np.abs(fits.beta) / np.sqrt(variance)
-        return t > critical_value(df)
+        return two_sided_p(fits.beta / np.sqrt(variance), df)
 
-    return Judge("cluster", (name,), "CR2", n_clusters, rejects)
+    return Judge("cluster", (name,), "CR2", n_clusters, p_values)
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
     signs, every = sign_draws(n_clusters, DRAWS, seed)
     spare = 0 if every else 1
 
-    def rejects(fits: PlaceboFits) -> Flags:
+    def p_values(fits: PlaceboFits) -> Floats:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
         squares = sums.squares(fits.x)
         under_null = scores + fits.beta[:, None] * squares
@@ -112,6 +110,6 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         drawn = np.abs(under_null @ signs) / np.sqrt(squared)
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))
         extreme = (drawn >= found[:, None] * (1.0 - 1e-9)).sum(axis=1)
-        return (extreme + spare) / (signs.shape[1] + spare) <= 0.05
+        return np.asarray((extreme + spare) / (signs.shape[1] + spare))
 
-    return Judge("wild-cluster", (name,), None, n_clusters, rejects)
+    return Judge("wild-cluster", (name,), None, n_clusters, p_values)

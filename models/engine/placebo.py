@@ -21,13 +21,12 @@ GRID = np.linspace(-0.95, 0.99, 389)  # of the autoregressive coefficient
 class Component:
     """One part of the treatment: E entities (parents or units), each a stationary AR(1).
 
-    persistence is the AR coefficient; spread (E,) the standard deviation of each entity around its
-    mean; permanent the standard deviation of those means; entity (n,) codes the rows.
+    persistence is the AR coefficient; spread (E,) the standard deviation of each entity over time;
+    entity (n,) codes the rows.
     """
 
     persistence: float
     spread: Floats
-    permanent: float
     entity: Codes
 
     @property
@@ -58,58 +57,80 @@ class PlaceboProcess:
             n_entities = len(part.spread)
             path = _stationary(part.persistence, (self.n_periods, n_entities, draws), rng)
             path *= part.spread[:, None]
-            path += part.permanent * rng.standard_normal((n_entities, draws))
             total += path.reshape(-1, draws)[self.period * n_entities + part.entity]
         return total
 
 
 def describe(
-    x: Floats, unit: Codes, period: Codes, parent: Codes | None, national: bool
+    x: Floats,
+    unit: Codes,
+    period: Codes,
+    parent: Codes | None,
+    national: bool,
+    unit_effects: bool = True,
 ) -> PlaceboProcess:
     """The process behind a treatment x (n,), after its common movement over time is taken out.
 
     period (n,) counts calendar periods, gaps included. A national treatment varies by parent only;
-    another one has a parent and a unit component, or units alone where there is no parent.
+    another one has a parent and a unit component, or units alone where there is no parent. Without
+    unit effects in the model, lasting differences between units are part of what persists.
     """
     rest = x - _means(x, period)[period]
     n_periods = int(period.max()) + 1
     if parent is None:
-        return PlaceboProcess((_component(rest, unit, period),), period, n_periods)
+        alone = _component(_paths(rest, unit, period, unit_effects), unit, unit_effects)
+        return PlaceboProcess((alone,), period, n_periods)
     cell = parent * n_periods + period
     shared = _means(rest, cell)[cell]
     one_each = np.unique(cell, return_index=True)[1]
-    by_parent = _component(shared, parent, period, one_each)
-    if national:
-        return PlaceboProcess((by_parent,), period, n_periods)
-    # within a cell of k units, (k - 1)/k of the units' variance is left, and 1/k is in the mean
+    together = _paths(shared[one_each], parent[one_each], period[one_each], unit_effects)
+    if national or len(one_each) == len(x):
+        return PlaceboProcess((_component(together, parent, unit_effects),), period, n_periods)
+    # in a cell of k units their own movement keeps (k - 1)/k of its variance around the mean, and
+    # puts 1/k into the mean
     left = 1.0 - len(one_each) / len(x)
-    own = _component(rest - shared, unit, period)
-    if left > 0:
-        own = replace(own, spread=own.spread / np.sqrt(left))
-        excess = by_parent.spread**2 - own.variance * (1.0 - left)
-        by_parent = replace(by_parent, spread=np.sqrt(np.maximum(excess, 0.0)))
-    return PlaceboProcess((by_parent, own), period, n_periods)
+    apart = _paths(rest - shared, unit, period, unit_effects)
+    own = _component(apart, unit, unit_effects)
+    own = replace(own, spread=own.spread / np.sqrt(left))
+    noise = _autocovariances(apart) * (1.0 - left) / left
+    both = (_component(together, parent, unit_effects, noise), own)
+    return PlaceboProcess(both, period, n_periods)
+
+
+def _paths(values: Floats, entity: Codes, period: Codes, centred: bool) -> Floats:
+    """Values (n,) as series (entities, periods), NaN where there is none, around their means."""
+    path = np.full((int(entity.max()) + 1, int(period.max()) + 1), np.nan)
+    path[entity, period] = values
+    return path - _row_means(path)[:, None] if centred else path
+
+
+def _row_means(path: Floats) -> Floats:
+    known = ~np.isnan(path)
+    return np.where(known, path, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+
+
+def _autocovariances(path: Floats) -> Floats:
+    """Mean squares and mean products with the period before (2,), where both are known."""
+    both = ~np.isnan(path[:, 1:]) & ~np.isnan(path[:, :-1])
+    now, before = path[:, 1:][both], path[:, :-1][both]
+    return np.array([before @ before, now @ before]) / max(len(now), 1)
 
 
 def _component(
-    values: Floats, entity: Codes, period: Codes, rows: Codes | None = None
+    path: Floats, entity: Codes, centred: bool, noise: Floats | None = None
 ) -> Component:
-    """The AR(1) of values (n,) by entity, from one row for each entity and period."""
-    rows = np.arange(len(values)) if rows is None else rows
-    n_entities, n_periods = int(entity.max()) + 1, int(period.max()) + 1
-    path = np.full((n_entities, n_periods), np.nan)
-    path[entity[rows], period[rows]] = values[rows]
-    known = ~np.isnan(path)
-    counts = np.maximum(known.sum(axis=1), 1)
-    means = np.where(known, path, 0.0).sum(axis=1) / counts
-    around = np.where(known, path - means[:, None], 0.0)
-    both = known[:, 1:] & known[:, :-1]
-    lagged = float((around[:, :-1] ** 2)[both].sum())
-    found = float((around[:, 1:] * around[:, :-1])[both].sum()) / lagged if lagged > 0 else 0.0
-    rho, share = _without_nickell_bias(found, max(3, round(float(counts.mean()))))
-    spread = np.sqrt((around**2).sum(axis=1) / counts / share)
-    permanent = np.sqrt(max(0.0, float(means.var()) - float(np.mean(spread**2)) * (1.0 - share)))
-    return Component(rho, spread, permanent, entity)
+    """The AR(1) behind series (E, T), less a noise's autocovariances (2,)."""
+    noise = np.zeros(2) if noise is None else noise
+    found = _autocovariances(path)
+    size, lagged = np.maximum(found[0] - noise[0], 0.0), found[1] - noise[1]
+    counts = np.maximum((~np.isnan(path)).sum(axis=1), 1)
+    ratio = float(lagged / size) if size > 0 else 0.0
+    rho, share = float(np.clip(ratio, GRID[0], GRID[-1])), 1.0
+    if centred:
+        rho, share = _without_nickell_bias(ratio, max(3, round(float(counts.mean()))))
+    signal = size / found[0] if found[0] > 0 else 0.0
+    spread = np.sqrt(np.nansum(path**2, axis=1) / counts / share * signal)
+    return Component(rho, spread, entity)
 
 
 def _without_nickell_bias(found: float, n_periods: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.absorb import is_nested
 from models.design import Codes, Floats
 from models.engine.audit import AuditSample, Judge, quick_judges, rejection_rates
 from models.engine.audit_costly import costly_judges
@@ -40,7 +41,10 @@ class Audited:
 def placebo_audit(audited: Audited, seed: int, say: Callable[[str], None]) -> PlaceboAudit:
     """Rejection rates at 5 % of each inference, over placebos that are alike the treatment."""
     period = audited.sample.period
-    process = describe(audited.x, audited.unit, period, audited.parent, audited.national)
+    unit_effects = any(is_nested(c, audited.unit) for c in audited.sample.projected.effects)
+    process = describe(
+        audited.x, audited.unit, period, audited.parent, audited.national, unit_effects
+    )
     say(f"placebo audit: {PLACEBOS} placebo treatments")
     quick, costly = quick_judges(audited.sample), costly_judges(audited.sample, seed)
     rng = np.random.default_rng(seed)

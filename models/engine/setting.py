@@ -132,9 +132,10 @@ def _national(setting: Setting) -> Iterator[str]:
     by = Inference("cluster", setting.clusters, override=setting.spec.inference.override)
     behind = sources(setting.study.variables)
     for name in dict.fromkeys((*setting.multiverse.treatments, *setting.spec.treatment)):
-        # without effects: cells whose effects absorb a treatment are counted, not refused
+        # unit effects at most: cells whose effects absorb a treatment are counted, not refused
+        units = ("unit",) if any("unit" in one for one in setting.multiverse.effects) else ()
         alone = replace(
-            setting.spec, treatment=(name,), controls=(), effects=(), weights=None, inference=by
+            setting.spec, treatment=(name,), controls=(), effects=units, weights=None, inference=by
         )
         design = build_design(setting.frame, setting.panel, alone, setting.where)
         level = treatment_levels(

@@ -1,0 +1,203 @@
+"""The placebo audit: its inferences are the program's own, its placebos are alike the treatment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.design import Design
+from models.engine.audit import AuditSample, Judge, fit_placebos, quick_judges
+from models.engine.audit_costly import costly_judges
+from models.engine.placebo import PlaceboProcess, describe
+from models.engine.placebo_audit import Audited, placebo_audit
+from models.engine.projection import project
+from models.estimators import within
+from models.results import InferenceUsed
+from models.study import Inference, ModelSpec
+
+
+def paths(rho: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Stationary AR(1) series of unit variance (T, E)."""
+    out = rng.normal(size=shape)
+    out[1:] *= np.sqrt(1 - rho**2)
+    for t in range(1, shape[0]):
+        out[t] += rho * out[t - 1]
+    return out
+
+
+def design(seed: int, weighted: bool = False, national: bool = False) -> Design:
+    """13 parents of 5 units over 12 periods, unbalanced, with common shocks; two-way effects."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(65 * 12), 12)
+    kept = rng.random(len(unit)) > 0.1
+    unit, time = unit[kept], time[kept]
+    parent = unit // 5
+    shared = paths(0.6, (12, 13), rng)[time, parent]
+    x = shared if national else shared + paths(0.6, (12, 65), rng)[time, unit]
+    control = rng.normal(size=len(x)) + 0.3 * x
+    y = paths(0.6, (12, 13), rng)[time, parent] + control + rng.normal(size=len(x))
+    return Design(
+        y=y,
+        X=np.column_stack([x, control]),
+        terms=("x", "control"),
+        n_treatments=1,
+        weights=rng.uniform(0.5, 2.0, len(x)) if weighted else None,
+        unit=unit,
+        time=time,
+        units=np.array([f"u{i:02d}" for i in range(65)], dtype=object),
+        times=np.arange(2000, 2012),
+        parent=parent,
+        effects=(unit, time),
+        effect_names=("unit", "time"),
+        columns={"parent": parent, "unit": unit, "time": time},
+    )
+
+
+def sample_of(data: Design) -> AuditSample:
+    assert data.parent is not None
+    Z = np.column_stack([data.y, data.X[:, 1]])
+    clusters = {"parent": data.parent, "unit": data.unit}
+    return AuditSample(project(Z, data.weights, data.effects), clusters, data.time)
+
+
+def judges_of(sample: AuditSample) -> list[Judge]:
+    return [*quick_judges(sample), *costly_judges(sample, 1)]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> None:
+    """With the treatment itself as the only placebo, the audit repeats the model's own fit."""
+    data = design(3, weighted)
+    sample = sample_of(data)
+    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    judges = judges_of(sample)
+    kinds = [(judge.kind, judge.by, judge.correction) for judge in judges]
+    assert ("cluster", ("parent",), "CR2") in kinds or weighted
+    for judge in judges:
+        if judge.kind != "wild-cluster":
+            how = Inference(judge.kind, judge.by, judge.correction)
+            spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), "w", how)
+            model = within.fit(data, spec)
+            # a two-way variance matrix that had to be repaired has another diagonal
+            assert not any("negative eigenvalues" in warning for warning in model.warnings)
+            theirs = model.term("x")
+            assert fits.beta[0] == pytest.approx(theirs.estimate, rel=1e-10)
+            assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
+
+
+def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws() -> None:
+    data = design(2)
+    sample = sample_of(data)
+    wild = judges_of(sample)[-1]
+    assert wild.kind == "wild-cluster"
+    found = wild.p_values(fit_placebos(sample, sample.basis, data.X[:, :1]))[0]
+    how = Inference("wild-cluster", ("parent",), draws=9999, seed=3)
+    spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
+    theirs = within.fit(data, spec).term("x").p_value
+    assert found == pytest.approx(theirs, abs=4 * np.sqrt(theirs * (1 - theirs) / 399))
+
+
+def long_panel(n_parents: int, periods: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    unit, time = np.divmod(np.arange(n_parents * 6 * periods), periods)
+    return unit, time, unit // 6
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_national_treatment_is_described_without_nickell_bias(rho: float) -> None:
+    rng = np.random.default_rng(4)
+    unit, time, parent = long_panel(150, 15)
+    x = paths(rho, (15, 150), rng)[time, parent]
+    process = describe(x, unit, time, parent, national=True)
+    assert process.persistence == pytest.approx(rho, abs=0.05)
+    placebos = process.draw(3, rng)
+    spread = [np.ptp(placebos[parent * 15 + time == cell], axis=0) for cell in (0, 77, 1000)]
+    assert np.allclose(spread, 0.0), "a national placebo must not vary inside a parent and period"
+    again = describe(placebos[:, 0], unit, time, parent, national=True)
+    assert again.persistence == pytest.approx(rho, abs=0.05)
+
+
+def test_regional_treatment_keeps_what_its_units_have_in_common() -> None:
+    rng = np.random.default_rng(5)
+    unit, time, parent = long_panel(150, 15)
+    own, shared = paths(0.3, (15, 900), rng), paths(0.8, (15, 150), rng)
+    x = 0.6 * shared[time, parent] + 0.8 * own[time, unit]
+    process = describe(x, unit, time, parent, national=False)
+    first, second = (part.persistence for part in process.components)
+    assert (first, second) == pytest.approx((0.8, 0.3), abs=0.05)
+    assert process.components[0].variance == pytest.approx(0.36, abs=0.03)
+    assert process.components[1].variance == pytest.approx(0.64, abs=0.03)
+
+
+def test_each_parent_keeps_its_own_volatility() -> None:
+    rng = np.random.default_rng(6)
+    unit, time, parent = long_panel(20, 80)
+    wild = np.where(np.arange(20) < 3, 5.0, 1.0)
+    x = (paths(0.2, (80, 20), rng) * wild)[time, parent]
+    process = describe(x, unit, time, parent, national=True)
+    drawn = process.draw(1, rng)[:, 0]
+    calm, moved = drawn[parent >= 3].std(), drawn[parent < 3].std()
+    assert moved / calm == pytest.approx(5.0, rel=0.3)
+
+
+def test_lasting_differences_persist_where_no_effect_absorbs_them() -> None:
+    rng = np.random.default_rng(8)
+    unit, time, _ = long_panel(20, 10)
+    x = 3.0 * rng.normal(size=120)[unit] + rng.normal(size=len(unit))
+    absorbed = describe(x, unit, time, None, False, unit_effects=True)
+    kept = describe(x, unit, time, None, False, unit_effects=False)
+    assert absorbed.persistence == pytest.approx(0.0, abs=0.1)
+    assert kept.persistence == pytest.approx(0.9, abs=0.05)
+
+
+def simulated_null(seed: int) -> Design:
+    """The world behind the level rule: 27 countries, 9 regions each, 18 years, no effect."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(243 * 18), 18)
+    parent = unit // 9
+    policy, shock = paths(0.8, (18, 27), rng), paths(0.7, (18, 27), rng)
+    y = shock[time, parent] + rng.normal(size=len(unit))
+    blank = replace(design(0), y=y, X=policy[time, parent][:, None], terms=("x",))
+    return replace(blank, unit=unit, time=time, parent=parent, effects=(unit, time))
+
+
+def test_clustering_by_region_rejects_a_national_null_half_of_the_time() -> None:
+    rates: dict[str, list[float]] = {"parent": [], "unit": []}
+    for seed in range(3):
+        data = simulated_null(seed)
+        assert data.parent is not None
+        clusters = {"parent": data.parent, "unit": data.unit}
+        sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
+        chosen = InferenceUsed("cluster", ("unit",), "CR1")
+        audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
+        record = placebo_audit(audited, seed, lambda _: None)
+        assert record.level == "national"
+        assert record.persistence == pytest.approx(0.8, abs=0.1)
+        for rate in record.rates:
+            if rate.kind == "cluster" and rate.correction == "CR1" and rate.by[0] in rates:
+                rates[rate.by[0]].append(rate.rejection_rate)
+        assert record.warning is not None
+        assert "rejects a true null" in record.sentence
+    # the clusters' one- and two-way rates by parent are both near nominal
+    assert 0.40 < np.mean(rates["unit"]) < 0.58
+    assert 0.04 < np.mean(rates["parent"]) < 0.10
+
+
+def test_chosen_country_clustering_is_not_warned_against() -> None:
+    data = simulated_null(9)
+    assert data.parent is not None
+    clusters = {"parent": data.parent, "unit": data.unit}
+    sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
+    chosen = InferenceUsed("cluster", ("parent",), "CR2")
+    audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
+    record = placebo_audit(audited, 1, lambda _: None)
+    assert [rate.correction for rate in record.rates if rate.chosen] == ["CR2"]
+    assert record.warning is None
+
+
+def test_draws_do_not_depend_on_anything_but_the_seed() -> None:
+    data = design(7)
+    process: PlaceboProcess = describe(data.X[:, 0], data.unit, data.time, data.parent, False)
+    first = process.draw(2, np.random.default_rng(1))
+    assert np.array_equal(first, process.draw(2, np.random.default_rng(1)))
