@@ -11,7 +11,7 @@ from data.errors import BadInput
 from data.panel import Panel
 from data.suggestions import near
 from models.estimators import load
-from models.levels import enforce, treatment_levels
+from models.levels import enforce, nearly_national, treatment_levels
 from models.missingness import missingness
 from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
@@ -57,19 +57,20 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         design = build_design(sample, panel, spec, where)
         behind = sources(study.variables)
         own = {name: behind.get(name, frozenset([name])) for name in spec.treatment}
-        levels = treatment_levels(design, panel, own)
+        levels = treatment_levels(design, panel, own, spec.estimator)
         override = enforce(design, spec, levels, where)
         result = load(spec.estimator).fit(design, spec)
     except BadInput as fault:
         if fault.where.startswith(where):
             raise
         raise BadInput(f"{where}, {fault.where}", fault.what, fault.todo) from None
-    warnings = dict.fromkeys((*design.warnings, *result.warnings, *_needless(spec, override)))
+    traces = nearly_national(design, spec, levels)
+    cautions = (*design.warnings, *traces, *result.warnings, *_needless(spec, override))
     return replace(
         result,
         inference=replace(result.inference, override=override),
         level=levels,
-        warnings=tuple(warnings),
+        warnings=tuple(dict.fromkeys(cautions)),
     )
 
 

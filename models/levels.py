@@ -14,42 +14,88 @@ import numpy as np
 
 from data.errors import BadInput
 from data.panel import Level, Panel
-from models.absorb import is_nested
+from models.absorb import absorb, is_nested
 from models.design import Codes, Design, Floats
 from models.study import ModelSpec
 
-SAME = 1e-9  # relative range within a parent and period below which values count as equal
+SAME = 1e-12  # share of variation (squared) below which values of a parent and period are equal
+TRACE = 0.02  # share below which a treatment is national in all but name
+# the fixed differences between units do not count for these, whatever effects a study names
+COMPARING_UNITS_WITH_THEMSELVES = frozenset(
+    {
+        "first-difference", "mundlak", "difference-gmm", "system-gmm", "lsdvc",
+        "local-projection", "mean-group", "cce-mean-group", "event-study", "group-time", "did2s",
+    }
+)  # fmt: skip
 
 
 def treatment_levels(
-    design: Design, panel: Panel, sources: Mapping[str, frozenset[str]]
+    design: Design, panel: Panel, sources: Mapping[str, frozenset[str]], estimator: str = "within"
 ) -> dict[str, Level]:
     """The level of each treatment: what the data show, before what a column's label says.
 
     `sources` maps each treatment to the panel columns it is made of.
     """
     levels: dict[str, Level] = {}
-    for j, name in enumerate(design.terms[: design.n_treatments]):
+    for name in design.terms[: design.n_treatments]:
         labels = {panel.columns[c].level for c in sources[name] if c in panel.columns}
-        if is_national(design.X[:, j], design):
+        share = local_share(design, name, estimator)
+        levels[name] = "modelled" if "modelled" in labels else "regional"
+        if share is not None and share <= SAME:
             levels[name] = "national"
-        else:
-            levels[name] = "modelled" if "modelled" in labels else "regional"
     return levels
 
 
-def is_national(x: Floats, design: Design) -> bool:
-    """Whether x (n,) is constant within each parent and period that holds two units or more."""
+def nearly_national(
+    design: Design, spec: ModelSpec, levels: Mapping[str, Level]
+) -> tuple[str, ...]:
+    """A warning for each treatment that is national but for a trace, if clusters ignore it."""
+    if _by_parent(design, spec):
+        return ()
+    shares = {name: local_share(design, name, spec.estimator) for name in spec.treatment}
+    return tuple(
+        f"{name} is nearly national: {share:.1%} of the variation used lies between units of one "
+        "parent and period; cluster by the parent"
+        for name, share in shares.items()
+        if share is not None and share < TRACE and levels[name] != "national"
+    )
+
+
+def local_share(design: Design, term: str, estimator: str) -> float | None:
+    """The share of a regressor's variation that lies between units of one parent and period.
+
+    What counts is the variation the model uses, net of its effects: national spending divided by
+    a region's fixed population differs between regions, but not once regions have effects. None
+    where no parent has two units in a period, or where the effects leave nothing.
+    """
     if design.parent is None:
-        return False
-    cells = design.parent * len(design.times) + design.time
-    order = np.argsort(cells, kind="stable")
-    starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
-    sizes = np.diff(starts, append=len(x))
-    if sizes.max() < 2:
-        return False  # one unit a parent: the levels cannot be told apart, nor need be
-    spread = np.maximum.reduceat(x[order], starts) - np.minimum.reduceat(x[order], starts)
-    return bool(np.all(spread <= SAME * np.abs(x).max()))
+        return None
+    cells = parent_periods(design)
+    if np.bincount(cells).max() < 2:
+        return None
+    effects = [codes for codes in design.effects if not is_nested(codes, cells)]
+    if estimator in COMPARING_UNITS_WITH_THEMSELVES:
+        effects.append(design.unit)
+    x = design.X[:, design.terms.index(term)]
+    known = np.isfinite(x)  # some estimators keep rows that lack a regressor
+    constant = np.zeros_like(design.unit)
+    used = _left(x[known], [codes[known] for codes in (*effects, constant)])
+    local = _left(x[known], [codes[known] for codes in (*effects, cells)])
+    if used <= SAME * float(np.abs(x[known]).max()) ** 2 * known.sum():
+        return None
+    return local / used
+
+
+def parent_periods(design: Design) -> Codes:
+    """Codes (n,) of the pairs of parent and period. The design must have parents."""
+    assert design.parent is not None
+    pairs = design.parent * len(design.times) + design.time
+    return np.unique(pairs, return_inverse=True)[1].astype(np.int64)
+
+
+def _left(x: Floats, effects: list[Codes]) -> float:
+    residual = absorb(tuple(effects), None, len(x)).residual(x[:, None])
+    return float(np.sum(residual**2))
 
 
 def enforce(design: Design, spec: ModelSpec, levels: Mapping[str, Level], where: str) -> str | None:
@@ -59,7 +105,7 @@ def enforce(design: Design, spec: ModelSpec, levels: Mapping[str, Level], where:
         return None
     _not_absorbed(design, national[0], where)
     inference = spec.inference
-    if any(is_nested(design.parent, _codes(design, name)) for name in inference.by):
+    if _by_parent(design, spec):
         return None
     if inference.override is not None:
         return inference.override
@@ -74,14 +120,21 @@ def enforce(design: Design, spec: ModelSpec, levels: Mapping[str, Level], where:
     )
 
 
+def _by_parent(design: Design, spec: ModelSpec) -> bool:
+    """Whether the inference clusters by the parent or something coarser."""
+    parent = design.parent
+    if parent is None:
+        return False
+    return any(is_nested(parent, _codes(design, name)) for name in spec.inference.by)
+
+
 def _codes(design: Design, name: str) -> Codes:
     labels = np.asarray(design.columns[name]).astype(str)
     return np.unique(labels, return_inverse=True)[1].astype(np.int64)
 
 
 def _not_absorbed(design: Design, treatment: str, where: str) -> None:
-    assert design.parent is not None
-    cells: Codes = design.parent * len(design.times) + design.time
+    cells = parent_periods(design)
     for name, codes in zip(design.effect_names, design.effects, strict=True):
         if is_nested(codes, cells):
             raise BadInput(

@@ -114,6 +114,36 @@ def test_a_national_variable_under_a_regional_label(tmp_path: Path, panel: Panel
         fit_one(tmp_path, panel, body)
 
 
+@pytest.mark.parametrize(
+    ("estimator", "effects", "national"),
+    [
+        ("within", ["unit", "time"], True),
+        ("first-difference", [], True),
+        ("mundlak", [], True),
+        ("within", ["time"], False),
+        ("pooled", [], False),
+    ],
+)
+def test_national_money_per_fixed_head_is_national_once_units_have_effects(
+    tmp_path: Path, panel: Panel, estimator: str, effects: list[str], national: bool
+) -> None:
+    body = '[variables]\nper_head = "national - fixed"\n'
+    text = body + model_text(estimator, "y", "per_head", (), effects, CLUSTER)
+    if national:
+        with pytest.raises(BadInput, match="so it is national"):
+            fit_one(tmp_path, panel, text)
+    else:
+        assert fit_one(tmp_path, panel, text).level == {"per_head": "regional"}
+
+
+def test_a_trace_of_noise_does_not_make_it_regional(tmp_path: Path, panel: Panel) -> None:
+    body = '[variables]\nnoisy = "national + x / 50"\n'
+    result = fit_one(tmp_path, panel, body + within("noisy", inference=CLUSTER))
+    assert any("noisy is nearly national: 0.0%" in text for text in result.warnings)
+    right = fit_one(tmp_path, panel, body + within("noisy", inference='{ by = ["parent"] }'))
+    assert not any("nearly national" in text for text in right.warnings)
+
+
 @pytest.mark.parametrize("by", ['["parent"]', '["country"]', '["block"]', '["parent", "time"]'])
 def test_parents_or_coarser_will_do(tmp_path: Path, panel: Panel, by: str) -> None:
     body = "[variables]\nblock = \"country in ['C0', 'C1', 'C2', 'C3']\"\n"
@@ -195,7 +225,7 @@ def test_one_unit_a_parent_is_regional_enough(tmp_path: Path, frame: pd.DataFram
             model_text("iv-within", "y", "x", effects=["unit"], more='instruments = ["fixed"]'),
             "0 with variation of their own for 1 treatment(s)",
         ),
-        (within("x", outcome="exact"), "the residuals leave no variance to measure"),
+        (within("x", outcome="exact"), "no variance left to measure"),
     ],
 )
 def test_refusals(tmp_path: Path, panel: Panel, text: str, message: str) -> None:
