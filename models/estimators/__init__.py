@@ -35,8 +35,8 @@ MODULES = {
 }
 # a model without a regressor of interest makes sense: adoption dates, or variance shares
 WITHOUT_TREATMENT = frozenset({"event-study", "group-time", "did2s", "mixed"})
-# rows that lack a regressor still serve these as lags and instruments: they stay, as NaN
-KEEPING_GAPS = frozenset({"difference-gmm", "system-gmm"})
+# rows that lack a regressor still serve these as lags, leads and instruments: they stay, as NaN
+KEEPING_GAPS = frozenset({"difference-gmm", "system-gmm", "lsdvc", "local-projection"})
 # where a study names no inference: clusters, but for estimators whose errors come from elsewhere
 USUAL_INFERENCE = {"fama-macbeth": "classical"}
 
