@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import os
 import sys
@@ -141,5 +142,21 @@ def _fail(message: str, code: int, debug: bool) -> int:
     return code
 
 
+def entry() -> NoReturn:
+    """The console script: `main`, then out.
+
+    With Prefect's server threads around, DuckDB's binding finds its types still referenced when
+    the interpreter is taken down and prints a page about it. Everything is closed and flushed by
+    then, so the process leaves by the short way.
+    """
+    code = main()
+    if "prefect" in sys.modules:
+        atexit._run_exitfuncs()  # stops the server
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()
