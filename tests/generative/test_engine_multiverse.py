@@ -1,0 +1,240 @@
+"""A whole multiverse from a study file, cell by cell against one-by-one fits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyfixest as pf
+import pytest
+
+from data.errors import BadInput
+from data.own_panel import read_own_panel
+from data.panel import Panel
+from models.engine.multiverse import run_curve
+from models.engine.results import Curve, as_document
+from models.fitting import fit_study
+from models.study import Study
+from models.study_file import read_study
+
+pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+STUDY = """
+[study]
+id = "drawn"
+[panel]
+file = "panel.csv"
+unit = "geo"
+time = "year"
+parent = "country"
+[variables]
+invest = "lag(spend, 1)"
+[[model]]
+id = "main"
+estimator = "within"
+outcome = "jobless"
+treatment = "invest"
+controls = ["a"]
+effects = ["unit", "time"]
+weights = "people"
+inference = { kind = "cluster", by = ["parent"], correction = "CR1" }
+[multiverse]
+model = "main"
+outcomes = ["jobless", "neet"]
+treatments = ["invest", "spend"]
+controls = { always = [], any_of = ["a", "b", "c", "d"] }
+effects = [["unit", "time"], ["unit", "parent*time"]]
+samples = { all = "true", late = "year >= 2006" }
+weights = ["none", "people"]
+joint = { draws = 199, seed = 5 }
+leave_out = "parent"
+exclude = [{ control = "d", effects = "unit + parent*time" }, { outcome = "neet", sample = "late" }]
+"""
+EXCLUDED = 2 * 2 * 8 * 2 * 2 + (2 * 16 + 2 * 8) * 2
+
+
+def panel_table(seed: int, effect: float) -> pd.DataFrame:
+    """14 countries of 4 regions over 12 years; columns miss different rows."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(56 * 12), 12)
+    country = unit // 4
+    shock = rng.normal(size=(14, 12))[country, time]
+    table = pd.DataFrame({"geo": [f"R{u:02d}" for u in unit], "year": 2000 + time})
+    table["country"] = [f"C{c:02d}" for c in country]
+    table["people"] = rng.uniform(1.0, 9.0, 56)[unit]
+    for name in ("a", "b", "c", "d"):
+        table[name] = rng.normal(size=len(unit)) + 0.5 * shock
+    table["spend"] = rng.normal(size=len(unit)) + 0.4 * table["a"]
+    before = table.groupby("geo")["spend"].shift(1).fillna(0.0)
+    table["jobless"] = effect * before + 0.5 * table["a"] + shock + rng.normal(size=len(unit))
+    table["neet"] = 0.5 * table["jobless"] + rng.normal(size=len(unit))
+    for name, share in (("b", 0.1), ("c", 0.02), ("neet", 0.05), ("spend", 0.03)):
+        table.loc[rng.random(len(unit)) < share, name] = np.nan
+    table.loc[table["b"].isna(), "d"] = np.nan
+    return table.drop(index=table.sample(20, random_state=seed).index)
+
+
+def prepare(folder: Path, seed: int, effect: float, text: str = STUDY) -> tuple[Study, Panel]:
+    panel_table(seed, effect).to_csv(folder / "panel.csv", index=False)
+    (folder / "drawn.toml").write_text(text, "utf-8")
+    study = read_study(folder / "drawn.toml")
+    return study, read_own_panel(folder / "panel.csv", "geo", "year", "country", None)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Panel, Curve]:
+    study, panel = prepare(tmp_path_factory.mktemp("curve"), 11, -0.3)
+    return study, panel, run_curve(study, panel, lambda _: None)
+
+
+def refit(panel: Panel, row: pd.Series) -> tuple[float, float, int]:
+    """One specification by pyfixest on its own complete cases: estimate, CR1 error, rows."""
+    frame = panel.frame.copy()
+    lagged = frame[["geo", "year", "spend"]].assign(year=frame["year"] + 1)
+    frame = frame.merge(lagged.rename(columns={"spend": "invest"}), how="left", on=["geo", "year"])
+    if row["sample"] == "late":
+        frame = frame[frame["year"] >= 2006]
+    regressors = [row["treatment"], *(row["controls"].split(" + ") if row["controls"] else [])]
+    frame = frame.dropna(subset=[row["outcome"], *regressors]).reset_index(drop=True)
+    frame["cell"] = frame["country"] + frame["year"].astype(str)
+    effects = "geo + year" if row["effects"] == "unit + time" else "geo + cell"
+    fit = pf.feols(
+        f"{row['outcome']} ~ {' + '.join(regressors)} | {effects}",
+        frame,
+        vcov={"CRV1": "country"},
+        weights=None if row["weights"] == "none" else "people",
+        ssc=pf.ssc(k_adj=True, k_fixef="nonnested", G_adj=True),
+        demeaner=pf.MapDemeaner(fixef_tol=1e-14),
+        fixef_rm="none",
+    )
+    return float(fit.coef().iloc[0]), float(fit.se().iloc[0]), len(frame)
+
+
+def test_cells_agree_with_fits_of_their_own_samples(drawn: tuple[Study, Panel, Curve]) -> None:
+    _, panel, curve = drawn
+    for _, row in curve.specs.sample(24, random_state=1).iterrows():
+        estimate, error, n_obs = refit(panel, row)
+        assert (row["estimate"], row["std_error"]) == pytest.approx((estimate, error), rel=1e-9)
+        assert row["n_obs"] == n_obs
+
+
+def test_every_declared_cell_is_a_row_or_counted(drawn: tuple[Study, Panel, Curve]) -> None:
+    _, _, curve = drawn
+    assert curve.declared == 2 * 2 * 16 * 2 * 2 * 2
+    excluded = sum(part.cells for part in curve.dropped if part.kind == "excluded")
+    # the second rule finds those of the first already gone
+    assert excluded == EXCLUDED
+    assert len(curve.specs) == curve.declared - excluded
+    held = curve.specs["controls"].str.contains("d")
+    assert not (held & (curve.specs["effects"] == "unit + parent*time")).any()
+    assert not ((curve.specs["outcome"] == "neet") & (curve.specs["sample"] == "late")).any()
+    assert not curve.specs.duplicated(
+        ["outcome", "treatment", "controls", "effects", "sample", "weights"]
+    ).any()
+
+
+def test_the_main_model_is_a_row_with_the_fit_of_the_study(
+    drawn: tuple[Study, Panel, Curve],
+) -> None:
+    study, panel, curve = drawn
+    term = fit_study(study, panel).model("main").term("invest")
+    main = curve.specs[curve.specs["main"]]
+    assert len(main) == 1
+    found = main[["estimate", "std_error", "p_value", "conf_low", "conf_high"]].iloc[0].tolist()
+    wanted = [term.estimate, term.std_error, term.p_value, term.conf_low, term.conf_high]
+    assert found == pytest.approx(wanted, rel=1e-8)
+
+
+def test_leaving_a_country_out_equals_refitting_without_it(
+    drawn: tuple[Study, Panel, Curve],
+) -> None:
+    study, panel, curve = drawn
+    assert len(curve.leave_out) == 14
+    main = curve.specs[curve.specs["main"]].iloc[0]
+    for _, row in curve.leave_out.iloc[::6].iterrows():
+        frame = panel.frame[panel.frame["country"] != row["left_out"]]
+        rest = Panel(panel.name, frame, "geo", "year", "country", panel.columns, panel.sha256)
+        term = fit_study(study, rest).model("main").term("invest")
+        assert (row["estimate"], row["std_error"]) == pytest.approx(
+            (term.estimate, term.std_error), rel=1e-8
+        )
+        assert row["change"] == pytest.approx(term.estimate - main["estimate"], abs=1e-10)
+
+
+def test_a_real_effect_is_found_jointly(drawn: tuple[Study, Panel, Curve]) -> None:
+    assert drawn[2].joint.p_value <= 0.01
+    assert {test.test for test in drawn[2].joint.tests} > {"median t", "largest absolute t"}
+
+
+def test_resampled_p_values_are_ordered_and_never_zero(drawn: tuple[Study, Panel, Curve]) -> None:
+    _, _, curve = drawn
+    wild, adjusted = curve.specs["wild_p"], curve.specs["adjusted_p"]
+    assert wild.min() >= 1 / 200
+    assert (adjusted >= wild - 1e-12).all()
+    by_size = curve.specs["statistic"].abs().sort_values(ascending=False).index
+    assert adjusted.loc[by_size].is_monotonic_increasing
+
+
+def test_variance_shares_of_a_known_surface() -> None:
+    """Without interactions and with all cells there, the shares add up to one."""
+    from models.engine.summary import variance_shares
+
+    grid = pd.MultiIndex.from_product(
+        [["y"], ["x"], ["", "a", "b", "a + b"], ["e1", "e2"], ["s"], ["none", "w"]],
+        names=["outcome", "treatment", "controls", "effects", "sample", "weights"],
+    ).to_frame(index=False)
+    held = grid["controls"].str.contains("a")
+    grid["standardised"] = 3.0 * held + 1.0 * (grid["effects"] == "e2")
+    shares = {share.choice: share.share for share in variance_shares(grid, ("a", "b"))}
+    assert shares["control a"] == pytest.approx(0.9)
+    assert shares["effects"] == pytest.approx(0.1)
+    assert shares["control b"] == pytest.approx(0.0)
+    assert shares["interactions"] == pytest.approx(0.0)
+
+
+def test_the_document_is_plain_json_with_the_contract_s_keys(
+    drawn: tuple[Study, Panel, Curve],
+) -> None:
+    document = as_document(drawn[2])
+    text = json.dumps(document, allow_nan=False)
+    assert {"specs", "summary", "joint", "placebo_audit"} <= json.loads(text).keys()
+    assert {"estimate", "std_error", "p_value", "n_obs"} <= document["specs"][0].keys()
+    assert {"statistic", "p_value", "draws"} <= document["joint"].keys()
+
+
+def test_running_twice_gives_the_same_curve(drawn: tuple[Study, Panel, Curve]) -> None:
+    study, panel, curve = drawn
+    again = run_curve(study, panel, lambda _: None)
+    assert as_document(again) == as_document(curve)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"a", "b", "c", "d"', '"a", "nowhere"', "nowhere"),
+        ('"invest", "spend"', '"invest", "country"', "text"),
+        ('leave_out = "parent"', 'leave_out = "county"', "county"),
+        ("estimator = \"within\"", "estimator = \"random\"", "random"),
+        ('late = "year >= 2006"', 'late = "year >= 2106"', ""),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in STUDY
+    study, panel = prepare(tmp_path, 3, 0.0, STUDY.replace(old, new))
+    if message:
+        with pytest.raises(BadInput, match=message):
+            run_curve(study, panel, lambda _: None)
+    else:  # an empty sample is no fault of the rest: its cells are counted
+        curve = run_curve(study, panel, lambda _: None)
+        assert any("fewer than three complete rows" in part.reason for part in curve.dropped)
+
+
+def test_a_national_treatment_clustered_by_region_is_refused(tmp_path: Path) -> None:
+    text = STUDY.replace('by = ["parent"]', 'by = ["unit"]')
+    study, panel = prepare(tmp_path, 3, 0.0, text)
+    national = panel.frame.groupby(["country", "year"])["spend"].transform("mean")
+    frame = panel.frame.assign(spend=national)
+    panel = Panel(panel.name, frame, "geo", "year", "country", panel.columns, panel.sha256)
+    with pytest.raises(BadInput, match="national"):
+        run_curve(study, panel, lambda _: None)

@@ -1,0 +1,112 @@
+"""Joint inference: right size under the null, power against an effect, sound p-values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.design import Floats
+from models.engine.crossing import crossing_sums
+from models.engine.crossproducts import unit_columns
+from models.engine.curve import Cells, critical_value, estimate_curve
+from models.engine.joint import ObservedCurve, curve_statistics, joint_test
+from models.engine.projection import condense, project
+from models.engine.resampling import Resampler
+from models.engine.results import JointTest
+
+CONTROLS = 4
+
+
+def curve_test(
+    seed: int, effect: float, n_clusters: int = 20, draws: int = 199
+) -> tuple[JointTest, Floats, Floats, Floats]:
+    """Sixteen specifications on a panel with cluster shocks: joint test, wild and adjusted p, t."""
+    rng = np.random.default_rng(seed)
+    unit, time = np.divmod(np.arange(n_clusters * 3 * 8), 8)
+    cluster = unit // 3
+    shock = rng.normal(size=(2, n_clusters, 8))[:, cluster, time]
+    controls = rng.normal(size=(len(unit), CONTROLS))
+    x = shock[0] + rng.normal(size=len(unit))
+    y = effect * x + shock[1] + controls[:, 0] + rng.normal(size=len(unit))
+    projected = project(np.column_stack([y, x, controls]), None, (unit, time))
+    products = condense(projected, (cluster,))
+    size = 2**CONTROLS
+    subsets = (np.arange(size) >> np.arange(CONTROLS)[:, None] & 1).astype(bool)
+    zeros = np.zeros(size, dtype=np.int64)
+    cells = Cells(zeros, zeros + 1, np.arange(size))
+    targets, columns = np.arange(2), np.arange(2, 2 + CONTROLS)
+    found = estimate_curve(products, targets, columns, subsets, cells)
+    unit_length, _ = unit_columns(projected.Z, projected.weights, projected.before)
+    crossing = crossing_sums(projected, unit_length, cluster, n_clusters)
+    everyone = np.arange(n_clusters)
+    resampler = Resampler(products, crossing, targets, columns, subsets, cells, everyone)
+    one = np.ones(size)
+    t = found.estimate / found.std_error
+    observed = ObservedCurve(t, found.estimate, one, critical_value(n_clusters - 1.0) * one)
+    named = ("country", n_clusters)
+    joint, wild, adjusted = joint_test([resampler], observed, named, draws, seed, lambda _: None)
+    return joint, wild, adjusted, t
+
+
+def test_size_under_the_null() -> None:
+    """120 null worlds: each statistic rejects 10 % at 10 %, and is uniform in the middle."""
+    p_values = np.array([[t.p_value for t in curve_test(s, 0.0)[0].tests] for s in range(120)])
+    rejected = (p_values <= 0.1).mean(axis=0)
+    # binomial: 10 % of 120 with a standard error of 2.7 points
+    assert np.all(rejected < 0.19), rejected
+    assert np.all(rejected > 0.02), rejected
+    # the share of significant specifications is mostly zero here, and as often a tie
+    assert np.all(np.abs(np.delete(p_values.mean(axis=0), 3) - 0.5) < 0.1)
+
+
+def test_power_against_an_effect_of_either_sign() -> None:
+    for seed, effect in ((1, 0.4), (2, -0.4), (3, 0.4)):
+        joint, _, adjusted, _ = curve_test(seed, effect)
+        assert joint.p_value == joint.tests[0].p_value <= 0.01
+        # that all specifications are significant can happen by chance alone, if rarely
+        assert all(test.p_value <= 0.1 for test in joint.tests), joint.tests
+        assert adjusted.max() <= 0.05
+
+
+def test_adjusted_p_values_are_those_of_step_down_by_definition() -> None:
+    joint, wild, adjusted, t = curve_test(4, 0.05)
+    assert joint.draws == 199
+    assert np.all(adjusted >= wild)
+    largest = next(test for test in joint.tests if test.test == "largest absolute t")
+    assert adjusted[np.argmax(np.abs(t))] == pytest.approx(largest.p_value)
+    least = np.argmin(np.abs(t))
+    assert adjusted[least] >= wild[least]
+    order = np.argsort(-np.abs(t))
+    assert np.all(np.diff(adjusted[order]) >= 0)
+
+
+def test_few_clusters_take_every_sign_vector_and_count_the_data_once() -> None:
+    joint, wild, _, _ = curve_test(5, 0.0, n_clusters=8)
+    assert joint.draws == 2**8
+    # a sign vector and its negative give the same absolute t
+    assert wild.min() >= 2 / 2**8
+    assert np.allclose(wild * 2**8 % 2, 0)
+
+
+def test_statistics_of_a_small_curve_by_hand() -> None:
+    t = np.array([[3.0], [-1.0], [2.5], [0.5]])
+    found = curve_statistics(t, t / 10, np.full(4, 2.0))
+    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(
+        {
+            "mean absolute t": 1.75,
+            "median t": 1.5,
+            "median estimate": 0.15,
+            "share significant in one direction": 0.5,
+            "largest absolute t": 3.0,
+        }
+    )
+
+
+def test_draws_in_parts_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = curve_test(6, 0.1)
+    monkeypatch.setattr("models.engine.joint.NUMBERS", 16 * 37)
+    monkeypatch.setattr("models.engine.resampling.NUMBERS", 500)
+    parts = curve_test(6, 0.1)
+    assert parts[0].tests == whole[0].tests
+    assert np.array_equal(parts[1], whole[1])
+    assert np.array_equal(parts[2], whole[2])
