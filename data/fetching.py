@@ -99,7 +99,7 @@ def download(
 
 def name_of(recipe: DatasetRecipe) -> str:
     """The name under which the file behind the recipe's address is kept."""
-    return recipe.fetched_as or recipe.files[0].names[0]
+    return recipe.fetched_as or urlsplit(recipe.url or "").path.rpartition("/")[2]
 
 
 def layout_of(recipe: DatasetRecipe) -> FileLayout:

@@ -20,6 +20,7 @@ SETTINGS: Mapping[str, frozenset[str]] = {
             "thousands",
             "missing",
             "flags",
+            "unflagged",
             "values",
             "measure",
             "wide",

@@ -122,7 +122,7 @@ class DatasetRecipe:
     dimensions: tuple[str, ...]
     files: tuple[FileLayout, ...]
     url: str | None = None
-    fetched_as: str | None = None  # the name of what `url` sends, by default a layout's first
+    fetched_as: str | None = None  # the name of what `url` sends, by default as the url ends
     page_rows: int | None = None  # of a csv sent in pages, from row {offset} of `url`
     units: Mapping[str, str] = field(default_factory=dict)
     wanted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -171,6 +171,8 @@ def read_recipe(path: Path) -> DatasetRecipe:
     raw["excused"] = _records(Excused, raw.get("excused", []), f"{where}, [[excused]]")
     raw["editions"] = _records(Edition, raw.pop("edition", []), f"{where}, [[edition]]")
     raw["id"] = f"{path.parent.name}/{path.stem}"
+    if "fetched_as" in raw:
+        raw["fetched_as"] = raw["fetched_as"].replace("{code}", path.stem)
     raw["unit"] = raw.get("unit", "")
     raw["wanted"] = {key: tuple(codes) for key, codes in raw.get("wanted", {}).items()}
     recipe = cast(DatasetRecipe, _record(DatasetRecipe, raw, where))

@@ -7,8 +7,8 @@ Settings: `columns` says for `time` and each dimension which column holds it, or
 across columns: `{ dimension = "time", columns = "[0-9]{4}" }`. `sheets` is a pattern of sheet
 names whose named groups are dimensions. `header` is the row of the column names, `column_names`
 lists them where the file's own will not do, `first_row` is where figures begin. `skip` (column =
-values) leaves rows out. `flags`, `encoding`, `delimiter`, `thousands` and `missing` do what they
-say.
+values) leaves rows out. `flags` is the column of flags, in which the codes `unflagged` say that
+there is nothing to say. `encoding`, `delimiter`, `thousands` and `missing` do what they say.
 """
 
 from __future__ import annotations
@@ -132,9 +132,6 @@ def slot_value(load: Load, grid: Grid, column: str, form: str | None) -> str:
 def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]) -> None:
     """Table `texts`: one row per figure."""
     chosen = list(across.columns)
-    flags = load.layout.settings.get("flags")
-    if flags:
-        grid.need(load, flags)
     # the code that a column stands for: the period of a column headed 2013, a measure's name
     code = f", unnest([{', '.join(map(literal, across.columns.values()))}]) AS "
     load.con.execute(
@@ -144,11 +141,22 @@ def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]
             parts=", ".join(f"{sql} AS {quoted(name)}" for name, sql in parts.items()),
             code=code + quoted(across.dimension) if across.dimension else "",
             cells=", ".join(map(grid.sql, chosen)),
-            flags=f"lower({grid.sql(flags)})" if flags else "''",
+            flags=flags(load, grid),
             places=", ".join(grid.place(column) for column in chosen),
             keep=kept(load, grid, parts),
         )
     )
+
+
+def flags(load: Load, grid: Grid) -> str:
+    """SQL for the flags of a row; raises BadInput if their column is not there."""
+    column = load.layout.settings.get("flags")
+    if column is None:
+        return "''"
+    grid.need(load, column)
+    plain = ", ".join(map(literal, load.layout.settings.get("unflagged", ())))
+    text = f"lower({grid.sql(column)})"
+    return f"CASE WHEN {grid.sql(column)} IN ({plain}) THEN '' ELSE {text} END" if plain else text
 
 
 def kept(load: Load, grid: Grid, parts: Mapping[str, str]) -> str:

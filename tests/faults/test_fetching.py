@@ -61,6 +61,7 @@ def recipe(publisher: Publisher) -> DatasetRecipe:
         dimensions=("unit", "geo"),
         files=(FileLayout(("made_up.tsv.gz",), "eurostat_tsv"),),
         url=publisher.url(),
+        fetched_as="made_up.tsv.gz",
     )
 
 
@@ -144,7 +145,7 @@ PAGE = "/resource/made_up.csv?$limit=2&$offset={}"
 def paged(recipe: DatasetRecipe, publisher: Publisher) -> DatasetRecipe:
     layout = FileLayout(("made_up.csv",), "tabular")
     url = publisher.url(PAGE.format("{offset}"))
-    return replace(recipe, url=url, files=(layout,), page_rows=2)
+    return replace(recipe, url=url, fetched_as="made_up.csv", files=(layout,), page_rows=2)
 
 
 def test_pages_are_joined_into_one_file(
