@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from data.errors import BadInput
 from data.own_table import read_table
 from data.panel import Column, Panel
+from data.panel_store import is_panel_file, read_panel
 from data.suggestions import near
 
 MISSING = ("", "NA", "NaN", "nan", ".", ":")  # as R, Python, Stata and Eurostat write it
@@ -23,10 +25,10 @@ def read_own_panel(
     """The file's table as a panel, sorted by unit and time; its columns count as regional.
 
     `sheet` names the sheet of a workbook (the first, if None). A column counts as numbers if at
-    least half of its entries are. Raises BadInput, naming file and line, for a file that cannot
-    be read, a missing index column, a time that is no whole number, text among numbers, and
-    infinite values. A unit and time may occur twice here: a study's sample may keep one of them,
-    and is refused if it does not.
+    least half of its entries are. A panel exported to parquet keeps what it knows about its
+    columns and sources. Raises BadInput, naming file and line, for a file that cannot be read, a
+    missing index column, a time that is no whole number, a unit and time that occur twice, text
+    among numbers, and infinite values.
     """
     table = read_table(path, sheet)
     table.columns = [str(name) for name in table.columns]
@@ -36,7 +38,7 @@ def read_own_panel(
         raise BadInput(str(path), "has no rows", "export it again with its data")
     frame = _typed(table, path, unit, time, parent)
     measured = [str(name) for name in frame if name not in (unit, time, parent)]
-    return Panel(
+    panel = Panel(
         name=path.name,
         frame=frame.sort_values([unit, time], kind="stable").reset_index(drop=True),
         unit=unit,
@@ -45,6 +47,19 @@ def read_own_panel(
         columns={c: Column(c, c, "", "regional", (path.name,)) for c in measured},
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         title=path.name,
+    )
+    return _with_origin(panel, read_panel(path)) if is_panel_file(path) else panel
+
+
+def _with_origin(panel: Panel, origin: Panel) -> Panel:
+    """The panel with all that an exported one says of itself."""
+    return replace(
+        panel,
+        columns={**panel.columns, **origin.columns},
+        title=origin.title,
+        vintages=origin.vintages,
+        simulated=origin.simulated,
+        notes=origin.notes,
     )
 
 

@@ -24,6 +24,12 @@ PANELS = Path(__file__).parent / "panels"
 Kind = Literal["count", "money", "rate"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_CHOICES = {
+    "kind": ("count", "money", "rate"),
+    "level": ("regional", "national", "modelled"),
+    "aggregate": ("sum", "mean", "count"),
+    "at": ("unit", "parent"),
+}
 
 
 @dataclass(frozen=True)
@@ -201,15 +207,14 @@ def _pick(name: str, shared: Mapping[str, Any], own: Mapping[str, Any], where: s
     selection = {**shared.get("where", {}), **own.get("where", {})}
     codes = {key: (v,) if isinstance(v, str) else tuple(v) for key, v in selection.items()}
     pick = _record(Pick, {"kind": "count", **shared, **own, "name": name, "where": codes}, where)
-    for key, value, known in (
-        ("kind", pick.kind, ("count", "money", "rate")),
-        ("level", pick.level, ("regional", "national", "modelled")),
-        ("aggregate", pick.aggregate, ("sum", "mean", "count")),
-        ("at", pick.at, ("unit", "parent")),
-    ):
-        if value not in known:
-            raise BadInput(where, f"{key} is {value!r}", f"say {' or '.join(known)}")
+    for key, known in _CHOICES.items():
+        _one_of(key, getattr(pick, key), known, where)
     return pick
+
+
+def _one_of(key: str, value: str, known: tuple[str, ...], where: str) -> None:
+    if value not in known:
+        raise BadInput(where, f"{key} is {value!r}", f"say {' or '.join(known)}")
 
 
 def _each(each: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -237,6 +242,7 @@ def _derived(raw: Mapping[str, Any], where: str) -> tuple[Derived, ...]:
                 chosen, table.pop("scheme"), table.pop("role"), table.pop("column"), place
             )
         derived.append(_record(Derived, table, place))
+        _one_of("level", derived[-1].level, _CHOICES["level"], place)
     return tuple(derived)
 
 

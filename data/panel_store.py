@@ -64,6 +64,16 @@ def read_panel(path: Path) -> Panel:
     )
 
 
+def is_panel_file(path: Path) -> bool:
+    """Whether `path` is a parquet file that this module wrote, such as an exported panel."""
+    if path.suffix != ".parquet":
+        return False
+    try:
+        return _KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowInvalid, OSError):
+        return False
+
+
 def _described(panel: Panel) -> dict[str, Any]:
     """All but the table and its hash, as plain JSON values."""
     about = asdict(replace(panel, frame=pd.DataFrame(), columns=dict(panel.columns)))

@@ -25,10 +25,9 @@ def read_overlaps(
     A matrix serves in both directions. Raises BadInput if there is none to `version` with that
     measure.
     """
-    rows = observations.project(", ".join(COLUMNS)).filter(
-        (duckdb.ColumnExpression("measure") == duckdb.ConstantExpression(measure))
-        & (duckdb.ColumnExpression("value") > duckdb.ConstantExpression(0))
-    )
+    measured = duckdb.ColumnExpression("measure") == duckdb.ConstantExpression(measure)
+    present = duckdb.ColumnExpression("value") > duckdb.ConstantExpression(0)
+    rows = observations.project(", ".join(COLUMNS)).filter(measured & present)
     overlaps = {
         (other, source, target): Overlap(other, source, target, amount)
         for other, source, target, amount in _towards(rows.fetchall(), version)

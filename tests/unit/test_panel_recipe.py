@@ -54,6 +54,17 @@ def test_bundled_recipes_name_only_columns_they_have(name: str) -> None:
     assert all(column.label and column.unit for column in recipe.derived)
 
 
+@pytest.mark.parametrize("name", panel_names())
+def test_what_is_computed_from_modelled_figures_is_modelled(name: str) -> None:
+    recipe = panel_recipe(name)
+    levels = {pick.name: pick.level for pick in recipe.picks}
+    for column in recipe.derived:
+        inputs = {levels[named] for named in columns_of(column.expression) if named in levels}
+        assert column.level == "modelled" or "modelled" not in inputs, column.name
+        assert column.level == "national" or inputs != {"national"}, column.name
+        levels[column.name] = column.level
+
+
 def test_columns_take_over_what_their_source_says(tmp_path: Path) -> None:
     a, b = read_panel_recipe(written(tmp_path, SMALL.format(more=""))).picks
     assert a.where == {"unit": ("THS",), "sex": ("T",), "age": ("Y15-24", "Y25-64")}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from data.errors import BadInput
+from data.own_panel import read_own_panel
 from data.panel import Column, Panel, VintageUsed
 from data.panel_levels import constant_columns
 from data.panel_store import export, read_panel, write_panel
@@ -78,6 +79,14 @@ def test_exports_keep_full_precision(tmp_path: Path, suffix: str) -> None:
     back = readers.get(suffix, pd.read_csv)(path)
     np.testing.assert_array_equal(back["x"].to_numpy(), small().frame["x"].to_numpy())
     assert list(back.columns) == list(small().frame.columns)
+
+
+def test_an_exported_panel_read_as_ones_own_is_still_simulated(tmp_path: Path) -> None:
+    export(small(), tmp_path / "mine.parquet")
+    own = read_own_panel(tmp_path / "mine.parquet", "geo", "year", "country")
+    assert own.simulated
+    assert own.columns["x"].level == "regional"
+    assert own.vintages == small().vintages
 
 
 def test_an_unknown_suffix_and_a_missing_folder_are_refused(tmp_path: Path) -> None:
