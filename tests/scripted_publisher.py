@@ -16,6 +16,7 @@ from pathlib import Path
 from data.client import Client, Limits
 from data.pace import Clock, Pace
 
+NOW = 1_767_355_200.0  # 2 January 2026, noon
 TABLE = b"unit,geo\\time\t2001 \t2000 \nTHS,XA11\t2.5 b\t: u\n" * 40
 PACKED = gzip.compress(TABLE, mtime=0)
 DATASET = "/eurostat/api/dissemination/sdmx/2.1/data/made_up?format=TSV&compressed=true"
@@ -99,12 +100,12 @@ def scripted_publisher() -> Iterator[Publisher]:
 
 @dataclass
 class Hours:
-    """A clock that jumps over pauses and remembers them."""
+    """A clock that stands still, but for the pauses, which it remembers."""
 
     pauses: list[float] = field(default_factory=list)
 
     def now(self) -> float:
-        return time.time() + sum(self.pauses)
+        return NOW + sum(self.pauses)
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import json
 import socket
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +23,7 @@ from data.errors import BadInput, SourceOutOfReach
 from data.pace import Clock, Pace
 from tests.scripted_publisher import (
     DATASET,
+    NOW,
     PACKED,
     SHORT,
     TABLE,
@@ -101,7 +101,7 @@ PASSING = {
     "500": (Reply(500, b"oops"), 1.0),
     "502": (Reply(502, b""), 1.0),
     "503": (Reply(503, b""), 1.0),
-    "503 with a date": (Reply(503, b"", {"Retry-After": formatdate(time.time() + 60)}), 50.0),
+    "503 with a date": (Reply(503, b"", {"Retry-After": formatdate(NOW + 60)}), 60.0),
     "fault 500 in 200": (Reply(body=soap_fault(500, "INTERNAL")), 1.0),
     "not yet available": (Reply(body=soap_fault(100, "DATA_NOT_YET_AVAILABLE")), 1.0),
     "not yet, with 404": (Reply(404, soap_fault(100, "DATA_NOT_YET_AVAILABLE")), 1.0),
