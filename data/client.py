@@ -8,11 +8,13 @@ all; what arrived of it so far is kept and continued, if the publisher allows.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -149,7 +151,7 @@ class Client:
         timeout = httpx.Timeout(self.limits.silence, connect=self.limits.connect)
         headers = {**headers, "Accept-Encoding": "identity", "User-Agent": "regsi"}
         direct = self.plain_loopback  # a proxy cannot reach this machine's loopback
-        with httpx.Client(timeout=timeout, trust_env=not direct) as session:
+        with httpx.Client(verify=_trust(), timeout=timeout, trust_env=not direct) as session:
             target = url
             for _ in range(self.limits.redirects + 1):
                 self._check_host(url, target)
@@ -248,6 +250,12 @@ class Client:
                 raise SourceOutOfReach(url, "the queue answers with something else", WAIT)
             ticket = answer
         return f"{service[0]}/1.0/async/data/{number}" if ticket.status == "AVAILABLE" else None
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The authorities that certificates are checked against; slow to read, so read once."""
+    return httpx.create_ssl_context()
 
 
 def _as_error(url: str, fault: Fault) -> RegsiError | _Transient:
