@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,13 +34,12 @@ def write_panel(panel: Panel, path: Path) -> Panel:
     path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pandas(panel.frame, preserve_index=False)
     table = table.replace_schema_metadata({_KEY: json.dumps(_described(panel)).encode()})
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".draft")
-    os.close(handle)
+    draft = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.draft")
     try:
         pq.write_table(table, draft, compression="zstd")
-        Path(draft).replace(path)
+        draft.replace(path)
     finally:
-        Path(draft).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
     return read_panel(path)
 
 
@@ -111,19 +109,28 @@ def _parquet(panel: Panel, path: Path) -> None:
 
 
 def _stata(panel: Panel, path: Path) -> None:
-    """Stata allows 32 characters in a name and 80 in a label; text needs a known width."""
-    long = [name for name in panel.frame if len(str(name)) > 32]
-    if long:
+    """Stata allows 32 characters in a name and 80 in a label, which then says the full name."""
+    names = {name: _stata_name(name) for name in map(str, panel.frame)}
+    frame = panel.frame.rename(columns=names)
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
         raise BadInput(
             str(path),
-            f"Stata allows 32 characters in a name, {long[0]} has {len(str(long[0]))}",
+            f"Stata allows 32 characters in a name, and two columns would both be {twice[0]}",
             "export to parquet or csv instead",
         )
-    frame = panel.frame.copy()
     for name in frame.select_dtypes(exclude="number"):
         frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
-    labels = {name: column.label[:80] for name, column in panel.columns.items()}
+    labels = {}
+    for name, short in names.items():
+        label = panel.columns[name].label if name in panel.columns else ""
+        labels[short] = (label if name == short else f"{name}: {label}")[:80]
     frame.to_stata(path, write_index=False, variable_labels=labels, version=118)
+
+
+def _stata_name(name: str) -> str:
+    """Both ends of a long name, which tell most columns apart."""
+    return name if len(name) <= 32 else f"{name[:20]}__{name[-10:]}"
 
 
 def _spreadsheet(panel: Panel, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.errors import BadInput
 from data.own_panel import read_own_panel
 from data.panel import Column, Panel, VintageUsed
 from data.panel_levels import constant_columns
+from data.panel_recipe import panel_recipe
 from data.panel_store import export, read_panel, write_panel
 
 
@@ -79,6 +81,27 @@ def test_exports_keep_full_precision(tmp_path: Path, suffix: str) -> None:
     back = readers.get(suffix, pd.read_csv)(path)
     np.testing.assert_array_equal(back["x"].to_numpy(), small().frame["x"].to_numpy())
     assert list(back.columns) == list(small().frame.columns)
+
+
+def test_long_names_are_shortened_for_stata_and_kept_in_the_label(tmp_path: Path) -> None:
+    long = "youth_unemp_rate_published_v2014"
+    frame = small().frame.rename(columns={"spending": long, "x_flag": f"{long}_flag"})
+    export(replace(small(), frame=frame), tmp_path / "long.dta")
+    with pd.read_stata(tmp_path / "long.dta", iterator=True) as reader:
+        labels = reader.variable_labels()
+    assert labels["youth_unemp_rate_pub__v2014_flag"] == f"{long}_flag: "
+    assert long in labels
+
+
+@pytest.mark.parametrize("name", ["eu-nuts2", "eu-nuts2-2021", "us-states"])
+def test_the_bundled_panels_fit_into_stata(tmp_path: Path, name: str) -> None:
+    recipe = panel_recipe(name)
+    columns = [pick.name for pick in recipe.picks] + [column.name for column in recipe.derived]
+    columns += [f"{pick.name}_flag" for pick in recipe.picks if pick.flag]
+    frame = pd.DataFrame({column: [1.0] for column in columns}).assign(geo="A", year=2000)
+    panel = Panel(*(name, frame, "geo", "year", None, {}, ""))
+    export(panel, tmp_path / "bundled.dta")
+    assert len(pd.read_stata(tmp_path / "bundled.dta").columns) == len(columns) + 2
 
 
 def test_an_exported_panel_read_as_ones_own_is_still_simulated(tmp_path: Path) -> None:
