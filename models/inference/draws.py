@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 
 from data.errors import BadInput
 from models.design import Floats
@@ -13,6 +14,8 @@ from models.study import Inference
 
 ENUMERATED = 12  # up to this many clusters, all sign vectors are listed rather than drawn
 DRAWS, DRAWS_IV, SEED = 99_999, 9_999, 20260101
+LEVEL = 0.05
+TIE = 1e-9  # statistics this close, relatively, count as equal
 BLOCK_NUMBERS = 4_000_000  # of one block's largest array: 32 MB
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _SIX = np.concatenate([-_WEBB, _WEBB])
@@ -40,10 +43,10 @@ class WildWeights:
         for start in range(0, self.count, width):
             yield self._block(rng, start, min(start + width, self.count))
 
-    def p_value(self, at_least: int) -> float:
-        """Share of draws at least as extreme; random draws count the sample itself as one."""
-        extra = 0 if self.enumerated else 1
-        return (at_least + extra) / (self.count + extra)
+    @property
+    def resamples(self) -> Resamples:
+        """The draws as a reference distribution."""
+        return Resamples(self.count, 0 if self.enumerated else 1)
 
     @property
     def label(self) -> str:
@@ -92,26 +95,47 @@ def enough_draws(how: Inference, default: int) -> int:
     return draws
 
 
-def invert(
-    p_value: Callable[[float], float], estimate: float, std_error: float
-) -> tuple[float, float]:
-    """Ends of the 95 % interval: the null values nearest the estimate that are just rejected.
-
-    An end is infinite where no null value within 1,000 standard errors is rejected.
+@dataclass(frozen=True)
+class Resamples:
+    """`count` draws of a test; `itself` is 1 where the sample counts as one more, 0 where it is
+    among them because all possible draws are listed.
     """
 
-    def end(side: float) -> float:
-        inside, outside = 0.0, 2.0
-        while p_value(estimate + side * outside * std_error) > 0.05:
-            inside, outside = outside, 1.5 * outside
-            if outside > 1000.0:
-                return side * np.inf
-        while outside - inside > 1e-5:
-            middle = 0.5 * (inside + outside)
-            if p_value(estimate + side * middle * std_error) > 0.05:
-                inside = middle
-            else:
-                outside = middle
-        return estimate + side * outside * std_error
+    count: int
+    itself: int
 
-    return end(-1.0), end(1.0)
+    def p_value(self, statistic: float, drawn: Floats) -> float:
+        """Share of draws, |t*| (count,), at least as extreme as the sample's |t|; ties count."""
+        reached = int(np.count_nonzero(drawn >= (1.0 - TIE) * statistic))
+        return (reached + self.itself) / (self.count + self.itself)
+
+    def interval(
+        self, draw: Callable[[float], Floats], estimate: float, std_error: float
+    ) -> tuple[float, float]:
+        """Ends of the 95 % interval: the null values nearest the estimate that are just rejected.
+
+        `draw` gives |t*| (count,) under a null value. An end is infinite where no null value
+        within 1,000 standard errors is rejected.
+        """
+        fewer = int(LEVEL * (self.count + self.itself) + 1e-9) - self.itself
+
+        def excess(distance: float) -> float:
+            """By how much |t| passes the value that it must pass to be rejected."""
+            if not 0 <= fewer < self.count:
+                return -1.0
+            drawn = draw(estimate + distance * std_error)
+            critical = np.partition(drawn, self.count - 1 - fewer)[self.count - 1 - fewer]
+            return (1.0 - TIE) * abs(distance) - min(float(critical), 1e6)
+
+        low, high = _end(excess, -1), _end(excess, 1)
+        return estimate + low * std_error, estimate + high * std_error
+
+
+def _end(excess: Callable[[float], float], side: int) -> float:
+    """The distance at which `excess` turns positive on one side."""
+    inside, outside = 0.0, 2.0
+    while excess(side * outside) <= 0.0:
+        inside, outside = outside, 1.5 * outside
+        if outside > 1000.0:
+            return side * np.inf
+    return float(brentq(excess, side * inside, side * outside, xtol=1e-6, rtol=1e-6))

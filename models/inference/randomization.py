@@ -25,7 +25,7 @@ from models.inference.cluster import (
     sandwich,
     small_sample_factor,
 )
-from models.inference.draws import SEED, enough_draws, invert
+from models.inference.draws import SEED, Resamples, enough_draws
 from models.inference.record import require_variance
 from models.inference.wild import Draws, absorption_of
 from models.least_squares import LinearFit
@@ -89,15 +89,14 @@ def randomize(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     for j in range(design.n_treatments):
         paths = treatment_paths(design, groups, j)
         _require_arrangements(paths, groups)
-        drawn, v, b = _draw(fit, design, groups, paths, j, (draws, seed)), variance[j], fit.beta[j]
+        drawn, b = _draw(fit, design, groups, paths, j, (draws, seed)), float(fit.beta[j])
 
-        def test(
-            null: float, drawn: Draws = drawn, v: float = float(v), b: float = float(b)
-        ) -> float:
-            return (1 + drawn.at_least(b - null, v)) / (1 + draws)
+        def under(null: float, drawn: Draws = drawn, b: float = b) -> Floats:
+            return drawn.statistics(b - null)
 
-        p_value[j] = test(0.0)
-        low[j], high[j] = invert(test, float(b), float(np.sqrt(v)))
+        error, reference = float(np.sqrt(variance[j])), Resamples(draws, 1)
+        p_value[j] = reference.p_value(abs(b) / error, under(0.0))
+        low[j], high[j] = reference.interval(under, b, error)
     parameters = counted_parameters(fit, [groups.codes])
     std_error = np.sqrt(variance * small_sample_factor(groups.size, fit.n_obs, parameters))
     return Uncertainty(

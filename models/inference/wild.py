@@ -23,13 +23,12 @@ from models.inference.cluster import (
     find_clusters,
     small_sample_factor,
 )
-from models.inference.draws import DRAWS, WildWeights, invert, wild_weights
+from models.inference.draws import DRAWS, WildWeights, wild_weights
 from models.inference.record import require_variance
 from models.least_squares import LinearFit
 from models.study import Inference
 
 MOST_CLUSTERS = 4000
-TIE = 1e-9  # statistics this close, relatively, count as equal
 
 
 @dataclass(frozen=True)
@@ -90,19 +89,12 @@ class Draws:
     q_er: Floats
     q_rr: Floats
 
-    def at_least(self, distance: float, variance: float) -> int:
-        """How many squared statistics reach the sample's distance^2 / variance."""
-        squared = (self.n_e + distance * self.n_r) ** 2
-        error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
-        return int(np.count_nonzero(squared * variance >= (1.0 - TIE) * distance**2 * error))
-
-
     def statistics(self, distance: float) -> Floats:
-        """|t*| of every draw (draws,), zero where a draw has no numerator."""
+        """|t*| of every draw (draws,), without small-sample factor; infinite without error."""
         numerator = np.abs(self.n_e + distance * self.n_r)
         error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
-        safe = np.sqrt(np.maximum(error, 0.0))
-        return np.divide(numerator, safe, out=np.zeros_like(safe), where=numerator > 0)
+        root = np.sqrt(np.maximum(error, 0.0))
+        return np.divide(numerator, root, out=np.full_like(root, np.inf), where=root > 0)
 
 
 def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Floats, Floats]:
@@ -136,14 +128,14 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     require_variance(fit, variance)
     p_value, low, high = (np.empty(len(fit.beta)) for _ in range(3))
     for j in range(len(fit.beta)):
-        draws, v = _draw(fit, refit, weights, j), float(variance[j])
-        estimate = float(fit.beta[j])
+        draws, estimate = _draw(fit, refit, weights, j), float(fit.beta[j])
 
-        def test(null: float, draws: Draws = draws, v: float = v, b: float = estimate) -> float:
-            return weights.p_value(draws.at_least(b - null, v))
+        def under(null: float, draws: Draws = draws, b: float = estimate) -> Floats:
+            return draws.statistics(b - null)
 
-        p_value[j] = test(0.0)
-        low[j], high[j] = invert(test, estimate, np.sqrt(v))
+        error = float(np.sqrt(variance[j]))
+        p_value[j] = weights.resamples.p_value(abs(estimate) / error, under(0.0))
+        low[j], high[j] = weights.resamples.interval(under, estimate, error)
     return resampled(fit, clusters, weights, variance, (p_value, low, high))
 
 

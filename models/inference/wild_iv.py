@@ -17,9 +17,9 @@ from models.absorb import group_sums
 from models.design import Design, Floats
 from models.inference import Uncertainty
 from models.inference.cluster import cluster_scores
-from models.inference.draws import DRAWS_IV, WildWeights, invert, wild_weights
+from models.inference.draws import DRAWS_IV, WildWeights, wild_weights
 from models.inference.record import require_variance
-from models.inference.wild import TIE, Refit, absorption_of, resampled, wild_clusters
+from models.inference.wild import Refit, absorption_of, resampled, wild_clusters
 from models.least_squares import LinearFit
 from models.study import Inference
 
@@ -75,13 +75,11 @@ def wild_cluster_iv(fit: LinearFit, design: Design, how: Inference) -> Uncertain
         system = _system(fit, Refit(clusters, absorption_of(fit), fit.X[:, :0], fit.weights), j)
         estimate, error = float(fit.beta[j]), float(np.sqrt(variance[j]))
 
-        def test(
-            null: float, system: System = system, b: float = estimate, error: float = error
-        ) -> float:
-            return weights.p_value(_at_least(system, weights, null, abs(b - null) / error))
+        def under(null: float, system: System = system) -> Floats:
+            return statistics(system, weights, null)
 
-        p_value[j] = test(0.0)
-        low[j], high[j] = invert(test, estimate, error)
+        p_value[j] = weights.resamples.p_value(abs(estimate) / error, under(0.0))
+        low[j], high[j] = weights.resamples.interval(under, estimate, error)
     return resampled(fit, clusters, weights, variance, (p_value, low, high))
 
 
@@ -137,21 +135,24 @@ def _null(system: System, value: float) -> Null:
     )
 
 
-def _at_least(system: System, weights: WildWeights, value: float, statistic: float) -> int:
-    """How many draws reach the sample's absolute statistic, under the null value."""
+def statistics(system: System, weights: WildWeights, value: float) -> Floats:
+    """|t*| of every draw (draws,) under the null value, without small-sample factor."""
     null = _null(system, value)
     size, (n_z, n_t) = system.refit.clusters.size, null.pi.shape
-    found = 0
+    drawn = []
     for v in weights.blocks((1 + n_t) * n_z * size):
         moved = null.sums @ v  # (1 + e, l, b)
         zx = (null.gram @ null.pi)[:, :, None] + moved[1:].transpose(1, 0, 2)
         first = np.linalg.solve(null.gram, zx.reshape(n_z, -1)).reshape(zx.shape)
         bread = np.linalg.inv(np.einsum("leb,lfb->bef", first, zx))
         change = np.einsum("bef,lfb,lb->be", bread, first, moved[0])
-        scores = (null.couplings @ v).reshape(1 + n_t, size, n_z, -1)
-        left = scores[0] - np.einsum("gle,be->glb", null.within, change)
-        left -= np.einsum("eglb,be->glb", scores[1:], change)
         direction = np.einsum("leb,be->lb", first, bread[:, :, 0])
-        error = np.sqrt(np.square(np.einsum("lb,glb->gb", direction, left)).sum(axis=0))
-        found += int(np.count_nonzero(np.abs(change[:, 0]) >= (1.0 - TIE) * statistic * error))
-    return found
+        # the cluster scores of the tested coefficient: instruments combined before the products
+        scores = (null.couplings @ v).reshape(1 + n_t, size, n_z, -1)
+        left = np.einsum("glb,lb->gb", scores[0], direction)
+        for e in range(n_t):
+            moving = np.einsum("glb,lb->gb", scores[1 + e], direction)
+            left -= (null.within[:, :, e] @ direction + moving) * change[:, e]
+        error = np.sqrt(np.square(left).sum(axis=0))
+        drawn.append(np.abs(change[:, 0]) / error)
+    return np.concatenate(drawn)

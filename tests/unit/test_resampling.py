@@ -12,7 +12,7 @@ from models.absorb import absorb
 from models.design import Design, Floats
 from models.inference import randomization, wild, wild_iv
 from models.inference.cluster import cluster_scores, find_clusters
-from models.inference.draws import WildWeights, invert, wild_weights
+from models.inference.draws import Resamples, WildWeights, wild_weights
 from models.inference.leverage import leave_one_out
 from models.inference.measure import measure
 from models.least_squares import LinearFit, fit_least_squares
@@ -114,10 +114,8 @@ def test_wild_iv_draws_are_those_of_full_regressions(
     refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X[:, :0], fit.weights)
     system = wild_iv._system(fit, refit, j)
     signs = WildWeights("rademacher", GROUPS, 2**GROUPS, 0)
-    theirs = refitted(panel, True, j, null)
-    for threshold in theirs * (1 - 1e-7):  # just below each value: ranks agree everywhere
-        expected = int(np.count_nonzero(theirs >= threshold))
-        assert wild_iv._at_least(system, signs, null, float(threshold)) == expected
+    ours = np.sort(wild_iv.statistics(system, signs, null))
+    assert ours == pytest.approx(refitted(panel, True, j, null), rel=1e-8)
 
 
 @pytest.mark.parametrize("iv", [False, True])
@@ -221,12 +219,21 @@ def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
     vectors = np.hstack(list(listed.blocks(1)))
     assert vectors.shape == (10, 1024)
     assert len(np.unique(vectors, axis=1).T) == 1024
-    assert listed.p_value(2) == 2 / 1024
+    assert listed.resamples == Resamples(1024, 0)
     assert wild_weights(Inference(), 11, 999).kind == "webb"
     assert wild_weights(Inference(), 12, 999).enumerated
     drawn = wild_weights(Inference(), 13, 999)
-    assert (drawn.kind, drawn.enumerated, drawn.p_value(0)) == ("rademacher", False, 1 / 1000)
+    assert (drawn.kind, drawn.resamples) == ("rademacher", Resamples(999, 1))
+
+
+def test_p_values_count_ties_and_the_sample() -> None:
+    drawn = np.array([1.0, 2.0, 2.0 - 1e-12, 3.0])
+    assert Resamples(4, 0).p_value(2.0, drawn) == 3 / 4
+    assert Resamples(4, 1).p_value(5.0, drawn) == 1 / 5
 
 
 def test_an_interval_without_ends_is_infinite() -> None:
-    assert invert(lambda _null: 1.0, 2.0, 1.0) == (-np.inf, np.inf)
+    heavy = np.full(99, 1e9)
+    assert Resamples(99, 1).interval(lambda _null: heavy, 2.0, 1.0) == (-np.inf, np.inf)
+    # eighteen draws and the sample: no p-value falls to 5 %
+    assert Resamples(18, 1).interval(lambda _null: np.zeros(18), 0.0, 1.0) == (-np.inf, np.inf)
