@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from data.errors import BadInput
 from data.panel import Panel
@@ -31,6 +32,13 @@ def run_curve(study: Study, panel: Panel, say: Say) -> Curve:
     Raises BadInput, placed in the study file, for whatever the multiverse cannot do; single cells
     that cannot be estimated are counted with their reason instead.
     """
+    # many small problems: more threads only wait for each other, and one gives the same bits
+    # on every machine
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _run(study, panel, say)
+
+
+def _run(study: Study, panel: Panel, say: Say) -> Curve:
     started = time.perf_counter()
     setting = lay_out(study, panel)
     groups = _estimate(setting, say)

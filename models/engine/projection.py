@@ -69,6 +69,8 @@ def effects_counted(projected: Projected, clusters: tuple[Codes, ...]) -> int:
     nested = tuple(
         codes for codes in projected.effects if any(is_nested(codes, c) for c in clusters)
     )
+    if len(nested) == len(projected.effects):
+        return 1
     rank = projected.absorption.rank
     return rank - joint_rank(nested, projected.n_obs) + 1 if nested else rank
 
