@@ -17,7 +17,6 @@ from duckdb import DuckDBPyConnection
 
 from data import contracts, raw
 from data.errors import BadInput, ContractBroken
-from data.fetching import fetched
 from data.inbox import Incoming, found
 from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
 from data.sources import reader
@@ -59,13 +58,19 @@ def ingest(
         for id in expanded(ids):
             recipe = dataset_recipe(id)
             with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
-                files = (
-                    found(recipe, from_dir, published)
-                    if from_dir and not recipe.simulated
-                    else (fetched(recipe, home, Path(scratch), published),)
-                )
+                files = _incoming(recipe, home, from_dir, Path(scratch), published)
                 done += [load(home, recipe, file, from_dir is None, say) for file in files]
     return tuple(done)
+
+
+def _incoming(
+    recipe: DatasetRecipe, home: Path, from_dir: Path | None, scratch: Path, published: date | None
+) -> tuple[Incoming, ...]:
+    if from_dir is not None and not (recipe.simulated or recipe.installed):
+        return found(recipe, from_dir, published)
+    from data.fetching import fetched  # the client is loaded only where a publisher is asked
+
+    return (fetched(recipe, home, scratch, published),)
 
 
 def expanded(ids: Sequence[str]) -> tuple[str, ...]:

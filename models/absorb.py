@@ -15,7 +15,6 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_solve, lapack
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, cg
 
 from data.errors import BadInput
 from models.design import Codes, Floats
@@ -217,6 +216,8 @@ def _dense_solver(schur: Floats, scale: Floats) -> tuple[Solver, int]:
 
 def _gradient_solver(own: sp.csr_array, shared: sp.csr_array, scale: Floats) -> Solver:
     """By conjugate gradients on the scaled system, column by column."""
+    from scipy.sparse.linalg import LinearOperator, cg  # rare, and it loads slowly
+
     size = len(scale)
 
     def multiply(v: Floats) -> Floats:

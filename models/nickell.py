@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import brentq
 
 from models.calendar_grid import calendar_grid, shift
 from models.design import Design, Floats
@@ -31,6 +30,8 @@ def implied_root(estimate: float, periods: float) -> float | None:
 
     if gap(NEAR_UNIT_ROOT) < 0 or gap(-NEAR_UNIT_ROOT) > 0:
         return None
+    from scipy.optimize import brentq  # only dynamic models need it, and it loads slowly
+
     return float(brentq(gap, -NEAR_UNIT_ROOT, NEAR_UNIT_ROOT, xtol=1e-12))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from data.errors import BadInput
 from models.design import Floats
@@ -138,4 +137,6 @@ def _end(excess: Callable[[float], float], side: int) -> float:
         inside, outside = outside, 1.5 * outside
         if outside > 1000.0:
             return side * np.inf
+    from scipy.optimize import brentq  # only intervals by inversion need it, and it loads slowly
+
     return float(brentq(excess, side * inside, side * outside, xtol=1e-6, rtol=1e-6))

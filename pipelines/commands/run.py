@@ -33,9 +33,10 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
 
 def _settle_prefect(session: Session) -> None:
     """Settings for a run at the command line; whatever the user has set already wins."""
-    home = session.home.resolve()
+    folder = session.home.resolve() / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)  # the server does not make it itself
     for name, value in {
-        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_HOME": str(folder),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
