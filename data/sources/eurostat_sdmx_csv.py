@@ -24,6 +24,7 @@ TIME, VALUE = ("time_period", "time"), ("obs_value",)
 FLAG, CONFIDENTIAL = ("obs_flag", "obs_status"), ("conf_status", "obs_conf")
 ACTIONS = ("I", "A", "R", "M")  # what adds or replaces; D deletes
 CODE_NAME = re.compile(r"[a-z][a-z0-9_]*|[A-Z][A-Z0-9_]*|LAST UPDATE")
+AGAIN = "fetch the file again, as SDMX-CSV"
 STAMP = re.compile(r"(\d{2})/(\d{2})/(\d{2}|\d{4})(?: .*)?")
 
 
@@ -69,10 +70,12 @@ def stated(file: SourceFile) -> date | None:
 
 def roles(load: Load, columns: Sequence[str]) -> Roles:
     """Tells the columns apart; raises BadInput if time or value is missing, or none is known."""
+    if any(column.startswith("#") for column in columns):
+        raise BadInput(f"{load.file.name}, line 1", "has a column without a name", AGAIN)
     names = {column: column.split(":")[0].strip().lower() for column in columns}
     joined = frozenset(column for column in columns if ":" in column)
     about = {"dataflow", "structure", "structure_id"} & set(names.values())
-    labels = label_columns(columns) if about else frozenset()
+    labels = label_columns(load, columns) if about else frozenset()
     first = {name: column for column, name in reversed(names.items()) if column not in labels}
 
     def one(options: Sequence[str]) -> str | None:
@@ -81,8 +84,7 @@ def roles(load: Load, columns: Sequence[str]) -> Roles:
     time, value = one(TIME), one(VALUE)
     for role, column in (("TIME_PERIOD", time), ("OBS_VALUE", value)):
         if column is None:
-            todo = "fetch the file again, as SDMX-CSV"
-            raise BadInput(f"{load.file.name}, line 1", f"column {role} is missing", todo)
+            raise BadInput(f"{load.file.name}, line 1", f"column {role} is missing", AGAIN)
     known = {*ABOUT, *TIME, *VALUE, *FLAG, *CONFIDENTIAL}
     return Roles(
         dimensions={name: column for name, column in reversed(first.items()) if name not in known},
@@ -95,9 +97,19 @@ def roles(load: Load, columns: Sequence[str]) -> Roles:
     )
 
 
-def label_columns(columns: Sequence[str]) -> frozenset[str]:
-    """Columns whose names are words, not codes: they hold the labels of the column before."""
-    return frozenset(c for c in columns if not CODE_NAME.fullmatch(c.split(":")[0].strip()))
+def label_columns(load: Load, columns: Sequence[str]) -> frozenset[str]:
+    """Columns whose names are words, not codes: they hold the labels of the column before.
+
+    Raises BadInput unless either none or every column of codes has one such column after it: a
+    damaged name must not pass for a label.
+    """
+    names = [c for c in columns if c.split(":")[0].strip().lower() not in ABOUT]
+    labels = [c for c in names if not CODE_NAME.fullmatch(c.split(":")[0].strip())]
+    if labels and (labels != names[1::2] or len(names) % 2):
+        alone = next((c for c in labels if names.index(c) % 2 == 0), labels[-1])
+        what = f"column {alone!r} does not hold labels of the column before"
+        raise BadInput(f"{load.file.name}, line 1", what, AGAIN)
+    return frozenset(labels)
 
 
 def refuse_deletions(load: Load, grid: Grid, columns: Roles) -> None:

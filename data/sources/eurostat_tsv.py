@@ -22,7 +22,8 @@ from data.sources.staged import (
     period,
     tidy_flags,
 )
-from data.sources.tsv_lines import Header, check_lines, read_header, refuse_cut, table, unreadable
+from data.sources.text_files import unreadable
+from data.sources.tsv_lines import Header, check_lines, read_header, table
 from data.sql import listed, literal, quoted, statement
 
 VALUE = "CAST(nullif(split_part(v, ' ', 1), ':') AS DOUBLE)"
@@ -34,7 +35,6 @@ MARKED_FLAGS = "replace(substr(v, len(split_part(v, ' ', 1)) + 1), ' ', '')"
 def read(load: Load) -> None:
     """Fills the staging tables from a plain TSV; raises BadInput naming file and line."""
     header = read_header(load.file)
-    refuse_cut(load.file)
     dims = [name for name in (*header.keys, header.across) if name != "time"]
     file_dimensions(load, dims, f"{load.file.name}, line 1")
     flags = MARKED_FLAGS if check_lines(load.con, load.file, header) else FLAGS

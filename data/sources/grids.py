@@ -23,7 +23,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 
 from data.errors import BadInput
 from data.sources.staged import Load, SourceFile
-from data.sources.tsv_lines import refuse_cut, unreadable
+from data.sources.text_files import odd_line, refuse_cut, unreadable
 from data.sql import literal, quoted, statement
 
 
@@ -69,6 +69,7 @@ def read_grid(load: Load) -> Grid:
 
 def text_grid(load: Load) -> Grid:
     """A csv or tsv file."""
+    refuse_cut(load.file)
     settings = load.layout.settings
     header = int(settings.get("header", 1))
     encoding, delimiter = settings.get("encoding", "utf-8"), settings.get("delimiter", ",")
@@ -92,8 +93,7 @@ def text_grid(load: Load) -> Grid:
         raise unreadable(load.file, fault) from None
     finally:
         load.con.execute("SET preserve_insertion_order = false")
-    refuse_no_row(load)
-    refuse_cut(load.file)
+    refuse_no_row(load, f"{load.file.name}, line {header}")
     return Grid(tuple(names), sheets=False)
 
 
@@ -120,7 +120,11 @@ def text_header(load: Load, header: int, encoding: str, delimiter: str) -> list[
             rows = csv.reader(stream, delimiter=delimiter)
             names = next((row for i, row in enumerate(rows, start=1) if i == header), [])
     except UnicodeDecodeError:
-        raise BadInput(load.file.name, f"is not {encoding} text", "fetch it again") from None
+        line = (odd_line(load.file) or (header, ""))[0]
+        where = f"{load.file.name}, line {line}"
+        raise BadInput(where, f"is not {encoding} text", "fetch the file again") from None
+    except csv.Error as fault:
+        raise BadInput(where, f"is no list of names ({fault})", "fetch the file again") from None
     return checked_names(load, names, where)
 
 
@@ -158,7 +162,7 @@ def frame_grid(load: Load, suffix: str) -> Grid:
     except (duckdb.Error, ValueError, OSError) as fault:
         what = f"cannot be read ({str(fault).splitlines()[0]})"
         raise BadInput(load.file.name, what, "fetch the file again") from None
-    refuse_no_row(load)
+    refuse_no_row(load, load.file.name)
     return Grid(tuple(names), sheets=False)
 
 
@@ -183,7 +187,7 @@ def sheets_grid(load: Load) -> Grid:
             raise BadInput(where, "has other columns than the sheet before", "fetch the file again")
         columns = found
         add_rows(load, columns, rows[first - 1 :], first, {"#sheet": name, **groups(match)})
-    refuse_no_row(load)
+    refuse_no_row(load, load.file.name)
     return Grid(tuple(columns), sheets=True, parts=tuple(pattern.groupindex))
 
 
@@ -239,7 +243,7 @@ def text(cell: object) -> str | None:
     return repr(cell) if isinstance(cell, float) else str(cell)
 
 
-def refuse_no_row(load: Load) -> None:
-    """Raises BadInput if no sheet had a row below its header."""
+def refuse_no_row(load: Load, where: str) -> None:
+    """Raises BadInput if there is no row below the header."""
     if not load.con.execute("SELECT 1 FROM grid LIMIT 1").fetchone():
-        raise BadInput(load.file.name, "holds no rows", "fetch the file again")
+        raise BadInput(where, "is followed by no rows", "fetch the file again")

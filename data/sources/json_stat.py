@@ -46,7 +46,7 @@ def read(load: Load) -> None:
     file_dimensions(load, names, f"{load.file.name}, dimension")
     positions = sorted({*cube.values, *cube.status})
     if not positions:
-        raise BadInput(load.file.name, "holds no values", "fetch the file again")
+        raise BadInput(f"{load.file.name}, value", "is empty", "fetch the file again")
     at = np.unravel_index(np.array(positions), tuple(len(codes) for codes in cube.codes))
     columns = {
         name: pa.array(np.array(codes, dtype=object)[index], pa.string())
@@ -77,12 +77,18 @@ def dataset(file: SourceFile) -> dict[str, Any]:
     """The dataset in a file; raises BadInput if there is none, or the JSON is damaged."""
     todo = "fetch the file again, as JSON-stat 2.0"
     try:
-        document = json.loads(file.path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+        document = json.loads(
+            file.path.read_text(encoding="utf-8"),
+            parse_constant=refuse_constant,
+            object_pairs_hook=without_doubles,
+        )
     except json.JSONDecodeError as fault:
         where = f"{file.name}, line {fault.lineno}, column {fault.colno}"
         raise BadInput(where, "is not JSON", todo) from None
-    except (UnicodeDecodeError, ValueError, RecursionError):
-        raise BadInput(file.name, "is not JSON", todo) from None
+    except UnicodeDecodeError as fault:
+        raise BadInput(f"{file.name}, byte {fault.start}", "is not UTF-8 text", todo) from None
+    except (ValueError, RecursionError) as fault:
+        raise BadInput(f"{file.name}, document", f"is not sound JSON: {fault}", todo) from None
     if isinstance(document, dict) and document.get("class") == "dataset":
         return document
     inner = list(document.values()) if isinstance(document, dict) else []
@@ -91,12 +97,20 @@ def dataset(file: SourceFile) -> dict[str, Any]:
         dimension = found["dimension"]
         if isinstance(dimension, dict):
             return {"id": dimension.get("id"), "size": dimension.get("size"), **found}
-    raise BadInput(file.name, "holds no dataset of JSON-stat", todo)
+    raise BadInput(f"{file.name}, document", "holds no dataset of JSON-stat", todo)
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, unless a name is there twice: which of the two would be meant?"""
+    if len({name for name, _ in pairs}) < len(pairs):
+        doubles = sorted({name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1})
+        raise ValueError(f"{doubles[0]!r} is there twice")
+    return dict(pairs)
 
 
 def refuse_constant(name: str) -> None:
     """NaN and Infinity are no JSON."""
-    raise ValueError(name)
+    raise ValueError(f"{name} is no number")
 
 
 def taken_apart(file: SourceFile) -> Cube:
