@@ -19,53 +19,23 @@ from models.estimators.mean_group import plain_mean, unit_model
 from models.heterogeneity import random_coefficients
 from models.study import ModelSpec
 from models.unit_regressions import regress_units
+from tests.canonical_designs import design_from, us_states
 
 pytestmark = pytest.mark.realdata
-EXACT = {"rel": 1e-8, "abs": 1e-8}
-
-
-def design_of(frame: pd.DataFrame, unit: str, time: str, y: str, terms: tuple[str, ...]) -> Design:
-    frame = frame.sort_values([unit, time])
-    codes, units = pd.factorize(frame[unit])
-    times, time_codes = np.unique(frame[time].to_numpy(), return_inverse=True)
-    return Design(
-        y=frame[y].to_numpy(np.float64),
-        X=frame[list(terms)].to_numpy(np.float64),
-        terms=terms,
-        n_treatments=1,
-        weights=None,
-        unit=codes.astype(np.int64),
-        time=time_codes.astype(np.int64),
-        units=np.asarray(units, dtype=object),
-        times=times.astype(np.int64),
-        parent=None,
-        effects=(),
-        effect_names=(),
-    )
-
-
-def us_states(folder: Path) -> Design:
-    """51 states, 1998 to 2016, spending in logs and lagged by a year."""
-    frame = pd.read_parquet(folder / "joined" / "us_state_panel.parquet")
-    frame = frame.sort_values(["fips", "year"]).astype({"year": int})
-    for name, column in (("lsi1", "social_investment"), ("lct1", "cash_transfers")):
-        logs = np.log(frame[f"{column}_real_usd_per_child"].astype(float))
-        frame[name] = logs.groupby(frame["fips"]).shift(1)
-    frame["ur"], frame["lmw"] = frame["unemp_rate"], np.log(frame["min_wage"].astype(float))
-    kept = frame[frame["year"].between(1998, 2016)]
-    return design_of(kept, "fips", "year", "teen_emp_rate", ("lsi1", "lct1", "ur", "lmw"))
+EXACT = 1e-8
 
 
 def states_output(folder: Path) -> Design:
     frame = pd.read_csv(folder / "canonical_panels" / "rdatasets_plm_Produc.csv")
     for name in ("gsp", "pcap", "pc", "emp"):
         frame[name] = np.log(frame[name])
-    return design_of(frame, "state", "year", "gsp", ("pcap", "pc", "emp", "unemp"))
+    frame = frame.sort_values(["state", "year"])
+    return design_from(frame, "gsp", ("pcap", "pc", "emp", "unemp"), ("state", "year"))
 
 
 def grunfeld(folder: Path) -> Design:
     frame = pd.read_csv(folder / "canonical_panels" / "rdatasets_plm_Grunfeld.csv")
-    return design_of(frame, "firm", "year", "inv", ("value", "capital"))
+    return design_from(frame, "inv", ("value", "capital"), ("firm", "year"))
 
 
 def spec_of(estimator: str, **changes: Any) -> ModelSpec:
@@ -92,7 +62,8 @@ def test_us_mean_group(realdata: Path) -> None:
             -0.141417068269843,
             3.06770112515806,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
         [
@@ -102,7 +73,8 @@ def test_us_mean_group(realdata: Path) -> None:
             0.0145562097257258,
             0.206546936324836,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -118,7 +90,8 @@ def test_us_mean_group_with_trends(realdata: Path) -> None:
             1.50170170971109,
             -0.00566802333843026,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
         [
@@ -129,7 +102,8 @@ def test_us_mean_group_with_trends(realdata: Path) -> None:
             0.305819396048596,
             0.000887626681023602,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -138,10 +112,13 @@ def test_us_common_correlated_effects(realdata: Path) -> None:
     beta, error = numbers(us_states(realdata), spec_of("cce-mean-group"))
     assert beta == pytest.approx(
         [-0.0410025799668285, -0.0432637693753246, -0.00654958890965367, -0.0403285370881977],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
-        [0.0498679917619351, 0.0320341527413273, 0.00371675768520313, 0.053126247576487], **EXACT
+        [0.0498679917619351, 0.0320341527413273, 0.00371675768520313, 0.053126247576487],
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -156,7 +133,8 @@ def test_us_random_coefficients(realdata: Path) -> None:
             -0.148590286228101,
             2.83712533428888,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
         [
@@ -166,7 +144,8 @@ def test_us_random_coefficients(realdata: Path) -> None:
             0.0174099451863188,
             0.230851296508267,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -181,7 +160,8 @@ def test_output_mean_group(realdata: Path) -> None:
             -0.00372157182053226,
             2.67223919946658,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
         [
@@ -191,7 +171,8 @@ def test_output_mean_group(realdata: Path) -> None:
             0.0016427205057439,
             0.412651518625912,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -206,7 +187,8 @@ def test_output_demeaned(realdata: Path) -> None:
             -0.0050180822304248,
             0.058097855204732,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
         [
@@ -216,7 +198,8 @@ def test_output_demeaned(realdata: Path) -> None:
             0.0020770472489468,
             0.104288134348174,
         ],
-        **EXACT,
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -224,10 +207,14 @@ def test_output_common_correlated_effects(realdata: Path) -> None:
     """[C.Produc.pmg, cmg] As augmented regressions."""
     beta, error = numbers(states_output(realdata), spec_of("cce-mean-group"))
     assert beta == pytest.approx(
-        [0.089985037264396, 0.0335783993901465, 0.625865870669236, -0.00311779372594501], **EXACT
+        [0.089985037264396, 0.0335783993901465, 0.625865870669236, -0.00311779372594501],
+        rel=EXACT,
+        abs=EXACT,
     )
     assert error == pytest.approx(
-        [0.117603951667515, 0.0423361854522174, 0.107171926457644, 0.0014388812079219], **EXACT
+        [0.117603951667515, 0.0423361854522174, 0.107171926457644, 0.0014388812079219],
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -235,10 +222,10 @@ def test_investment_mean_group(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, mg] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group"))
     assert beta == pytest.approx(
-        [0.0912851104038793, 0.205263540898362, -21.3675712579787], **EXACT
+        [0.0912851104038793, 0.205263540898362, -21.3675712579787], rel=EXACT, abs=EXACT
     )
     assert error == pytest.approx(
-        [0.0176583657489766, 0.0494797178848288, 15.3109242779903], **EXACT
+        [0.0176583657489766, 0.0494797178848288, 15.3109242779903], rel=EXACT, abs=EXACT
     )
 
 
@@ -246,10 +233,10 @@ def test_investment_random_coefficients(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, swamy] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group", weighting="swamy"))
     assert beta == pytest.approx(
-        [0.0845873366047022, 0.199418403348856, -9.62928513743935], **EXACT
+        [0.0845873366047022, 0.199418403348856, -9.62928513743935], rel=EXACT, abs=EXACT
     )
     assert error == pytest.approx(
-        [0.0199559053408853, 0.052653358661124, 17.0350395074382], **EXACT
+        [0.0199559053408853, 0.052653358661124, 17.0350395074382], rel=EXACT, abs=EXACT
     )
 
 
@@ -284,8 +271,8 @@ def test_us_averages_too(realdata: Path) -> None:
         0.00393941152381336,
         0.0631087343711482,
     ]
-    assert mean.beta == pytest.approx(beta, **EXACT)
-    assert np.sqrt(np.diag(mean.vcov)) == pytest.approx(error, **EXACT)
+    assert mean.beta == pytest.approx(beta, rel=EXACT, abs=EXACT)
+    assert np.sqrt(np.diag(mean.vcov)) == pytest.approx(error, rel=EXACT, abs=EXACT)
 
 
 def test_us_spread_of_coefficients(realdata: Path) -> None:
@@ -303,6 +290,6 @@ def test_us_spread_of_coefficients(realdata: Path) -> None:
         0.0108060453205451,
         2.17574348216397,
     ]
-    assert np.diag(found.delta) == pytest.approx(expected, **EXACT)
+    assert np.diag(found.delta) == pytest.approx(expected, rel=EXACT, abs=EXACT)
     result = mean_group.fit(design, spec)
     assert any("spread of slopes is overstated" in warning for warning in result.warnings)
