@@ -93,11 +93,24 @@ def _claim(record: dict[str, Any], path: Path) -> Claim:
     return Claim(**record, better={word: tuple(names) for word, names in better.items()})
 
 
-def headline(results: StudyResults) -> ModelResult:
-    """The model that speaks for the study: its multiverse's main one, else its first."""
+def headline(results: StudyResults) -> tuple[ModelResult, Term]:
+    """The model that speaks for the study, and its coefficient of the first treatment.
+
+    The model is the multiverse's main one, else the first that has its treatment among its terms,
+    else the first with any term. Raises BadInput where no model has a coefficient.
+    """
     chosen = results.study.multiverse.model if results.study.multiverse else None
-    named = (model for model in results.models if model.id == chosen)
-    return next(named, results.models[0])
+    models = sorted(results.models, key=lambda model: model.id != chosen)
+    for model in models:
+        for term in model.terms:
+            if term.term == next(iter(model.treatment), None):
+                return model, term
+    for model in models:
+        for term in model.terms:
+            return model, term
+    raise BadInput(
+        f"study {results.study.id}", "no model has a coefficient", "add a model with a treatment"
+    )
 
 
 def judge(claim: Claim, results: StudyResults, curve: Curve | None = None) -> Verdict:
@@ -132,13 +145,12 @@ def multiverse_share(curve: Curve, term: Term, outcome: str) -> float:
 
 
 def _by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict:
-    model = headline(results)
-    term = model.term(model.treatment[0])
+    model, term = headline(results)
     better = claim.improvement(model.outcome)
     if better is None:
         reason = f"Nobody has declared which direction of {model.outcome} is an improvement."
         return Verdict(claim, "not testable here", "none", reason)
-    others = comparable(results, model)
+    others = [found for _, found in comparable(results, model, term)]
     share = None if curve is None else multiverse_share(curve, term, model.outcome)
     ruling, reason = _ruling(model, term, better, others)
     if ruling == "supported":
@@ -146,13 +158,17 @@ def _by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdic
     return Verdict(claim, ruling, "association", reason, share)
 
 
-def comparable(results: StudyResults, model: ModelResult) -> list[Term]:
-    """The first treatment of `model` in each model of its outcome that has it, itself included."""
-    treatment = model.treatment[0]
+def comparable(
+    results: StudyResults, model: ModelResult, term: Term
+) -> list[tuple[ModelResult, Term]]:
+    """The models of the same outcome that have `term` as a treatment, `model` among them."""
     return [
-        other.term(treatment)
+        (other, found)
         for other in results.models
-        if other.outcome == model.outcome and treatment in other.treatment
+        if other.outcome == model.outcome
+        and (term.term in other.treatment or other.id == model.id)
+        for found in other.terms
+        if found.term == term.term
     ]
 
 
@@ -174,7 +190,11 @@ def _ruling(
     if (term.estimate > 0) != (better > 0):
         return "not supported", "The 95 % interval lies wholly on the side of worse outcomes."
     if any(other.estimate * better <= 0 for other in others):
-        return "inconclusive", "Other models of this study point the other way."
+        turned = sum(other.estimate * better <= 0 for other in others)
+        return "inconclusive", (
+            f"Of the study's {len(others)} models of this outcome, {turned} "
+            f"{'points' if turned == 1 else 'point'} the other way."
+        )
     clear = sum(other.conf_low > 0 or other.conf_high < 0 for other in others)
     if 2 * clear <= len(others):
         return "inconclusive", (

@@ -12,7 +12,7 @@ from reports.briefs.content import brief_of
 from reports.briefs.html import html_brief
 from reports.briefs.pdf import pdf_brief
 from reports.briefs.text import Brief, plain
-from reports.figures.coefficients import coefficient_plot
+from reports.figures.coefficients import coefficient_plot, headline_plot
 from reports.figures.curve import curve_plot
 from reports.figures.leave_out import leave_out_plot
 from reports.figures.missingness import missingness_plot
@@ -61,7 +61,7 @@ def publish(
 
 def draw(results: StudyResults, curve: Curve | None) -> dict[str, Picture]:
     """Every picture of the study, by name."""
-    pictures = [coefficient_plot(results)]
+    pictures = [headline_plot(results), coefficient_plot(results)]
     if results.missingness:
         pictures.append(missingness_plot(results))
     if curve is not None:

@@ -20,6 +20,8 @@ INDEX_WORDS = {
     "cntr_code": "country",
 }
 IRREGULAR = {"country": "countries", "county": "counties", "city": "cities"}
+UNIT_MEAN = re.compile(r"unit mean of (.+)")  # as the Mundlak device names them
+RESPONSE = re.compile(r"(.+) h=(\d+)")  # as local projections do
 PER_CENT = ("%", "per cent", "percent", "pct")
 SHARES = ("share", "fraction", "proportion", "ratio (0-1)")
 
@@ -69,6 +71,7 @@ class Variables:
     columns: Mapping[str, Column]
     expressions: Mapping[str, str]
     time: str
+    unit: str = "unit"
 
     @classmethod
     def of(cls, results: StudyResults) -> Variables:
@@ -77,6 +80,7 @@ class Variables:
             {column.name: column for column in results.panel.columns},
             results.study.variables,
             results.panel.time,
+            results.panel.unit,
         )
 
     @cached_property
@@ -87,10 +91,15 @@ class Variables:
 
     def measure(self, name: str) -> Measure:
         """`name` taken apart, through derived variables down to a column of the panel."""
+        if response := RESPONSE.fullmatch(name):  # the outcome is led: as good as a lag more
+            taken = self.measure(response[1])
+            return replace(taken, name=name, lag=taken.lag + int(response[2]))
         return self._measure(name, frozenset())
 
     def _measure(self, name: str, above: frozenset[str]) -> Measure:
         expression = self.expressions.get(name)
+        if expression is None and "(" in name and name not in self.columns:
+            expression = name  # a term that an estimator added, such as lag(y, 1)
         if expression is None or name in above:  # a derived column may reuse its source's name
             return Measure(name, self.columns.get(name))
         try:
@@ -107,19 +116,23 @@ class Variables:
             case ast.Name(id=name):
                 return self._measure(name, above)
             case ast.Call(func=ast.Name(id="lag"), args=[inner, ast.Constant(value=int(k))]):
-                taken = self._take(inner, above)
-                return taken and replace(taken, lag=taken.lag + k)
-            case ast.Call(func=ast.Name(id=function), args=[inner]) if function in {
-                "log",
-                "log1p",
-                "zscore",
-                "diff",
-            }:
+                return self._shifted(inner, k, above)
+            case ast.Call(func=ast.Name(id="lead"), args=[inner, ast.Constant(value=int(k))]):
+                return self._shifted(inner, -k, above)
+            case ast.Call(func=ast.Name(id="lag"), args=[inner]):
+                return self._shifted(inner, 1, above)
+            case ast.Call(func=ast.Name(id="lead"), args=[inner]):
+                return self._shifted(inner, -1, above)
+            case ast.Call(func=ast.Name(id=function), args=[inner]) if function in CHANGES:
                 taken = self._take(inner, above)
                 return _changed(taken, function) if taken and taken.change == "level" else None
             case ast.BinOp():
                 return self._scaled(node, above)
         return None
+
+    def _shifted(self, inner: ast.expr, steps: int, above: frozenset[str]) -> Measure | None:
+        taken = self._take(inner, above)
+        return taken and replace(taken, lag=taken.lag + steps)
 
     def _scaled(self, node: ast.BinOp, above: frozenset[str]) -> Measure | None:
         match node:
@@ -145,6 +158,13 @@ class Variables:
 
     def label(self, name: str) -> str:
         """A row heading: the label, then in brackets what was done to the variable."""
+        if mean := UNIT_MEAN.fullmatch(name):
+            unit = index_word(self.unit).capitalize()
+            return f"{unit} mean of {in_sentence(self.label(mean[1]))}"
+        if response := RESPONSE.fullmatch(name):
+            steps = int(response[2])
+            when = later(steps, self.period, "on", "") if steps else f"in the same {self.period}"
+            return f"{self.label(response[1])}, outcome {when}"
         measure = self.measure(name)
         done = [CHANGES[measure.change]] if measure.change in CHANGES else []
         if measure.factor != 1.0:
@@ -199,7 +219,12 @@ ARTICLE = re.compile(r"\b(rate|ratio|share|index|level|number|proportion)\b", re
 def with_article(label: str) -> str:
     """A label as the subject of a sentence, with the comma that closes a qualified one."""
     text = f"the {in_sentence(label)}" if ARTICLE.search(label) else in_sentence(label)
-    return f"{text}," if "," in label else text
+    return closed(text)
+
+
+def closed(text: str) -> str:
+    """A name that a sentence goes on after: 'rate, 15 to 24,'."""
+    return f"{text}," if "," in text else text
 
 
 def plural(word: str) -> str:

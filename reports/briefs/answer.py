@@ -55,7 +55,7 @@ WITHIN = frozenset({"first-difference", "difference-gmm", "system-gmm", "lsdvc",
 
 def _lowered(subject: Subject) -> str:
     change = "the change in " if subject.treatment.change == "diff" else ""
-    return change + subject.treatment_name
+    return change + subject.treatment_clause
 
 
 def _outcome(subject: Subject) -> str:
@@ -68,7 +68,10 @@ def _outcome(subject: Subject) -> str:
 
 def standing(subject: Subject) -> Text:
     """The line under the answer: verdicts on the claims, and the grade of the evidence."""
-    parts = [say(_verdict_line(verdict)) for verdict in subject.verdicts]
+    graded = [verdict for verdict in subject.verdicts if verdict.grade != "none"]
+    parts = [say(_verdict_line(verdict)) for verdict in graded]
+    if subject.verdicts and not graded:
+        parts.append(say("None of the claims it was made for can be judged here. "))
     if subject.results.panel.simulated:
         return say(*parts, "The data are simulated, so this says nothing about the world.")
     if subject.model.inference.override:
@@ -80,7 +83,8 @@ def standing(subject: Subject) -> Text:
 def _verdict_line(verdict: Verdict) -> str:
     claim = verdict.claim.claim.rstrip(".")
     grade = f" (evidence grade: {verdict.grade})" if verdict.grade != "none" else ""
-    return f"Verdict on the claim “{claim}”: {verdict.ruling}{grade}. "
+    reason = f"{verdict.reason} " if grade else ""
+    return f"Verdict on the claim “{claim}”: {verdict.ruling}{grade}. {reason}"
 
 
 def alerts(subject: Subject) -> tuple[Text, ...]:

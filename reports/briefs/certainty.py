@@ -20,24 +20,26 @@ UNEVEN = 0.05  # a gap between the outcome's lowest and highest fifth that is
 
 def how_sure(subject: Subject) -> Section:
     """Verdicts with their reasons, then what the interval rests on."""
-    blocks = [paragraph(_verdict(verdict)) for verdict in subject.verdicts]
+    simulated = subject.results.panel.simulated
+    blocks = [paragraph(_verdict(verdict, simulated)) for verdict in subject.verdicts]
     bullets = [*_agreement(subject), *_rests_on(subject), *_curve(subject), *_gaps(subject)]
     bullets += [say(f"{warning.rstrip('.')}.") for warning in subject.model.warnings]
     return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))
 
 
-def _verdict(verdict: Verdict) -> Text:
+def _verdict(verdict: Verdict, simulated: bool) -> Text:
     claim, mind = verdict.claim, verdict.claim.change_our_mind
     said = f"Claim {claim.id}, “{claim.claim.rstrip('.')}”: {verdict.ruling}. {verdict.reason}"
-    if verdict.grade == "none" and claim.rule == "sign":  # no mind was made up
+    if simulated:  # no mind was made up
         return say(said)
     return say(f"{said} What would change our mind: {mind[:1].lower()}{mind[1:]}")
 
 
 def _agreement(subject: Subject) -> Iterable[Text]:
-    others = comparable(subject.results, subject.model)
-    same = sum(other.estimate * subject.term.estimate > 0 for other in others)
-    if len(others) > 1:
+    others = comparable(subject.results, subject.model, subject.term)
+    same = sum(other.estimate * subject.term.estimate > 0 for _, other in others)
+    said = any("models of this outcome" in verdict.reason for verdict in subject.verdicts)
+    if len(others) > 1 and not said:
         number = "all" if same == len(others) else spelled(same)
         yield say(
             f"Of the study's {spelled(len(others))} models of this outcome, {number} point the "
@@ -141,9 +143,9 @@ def _not_why(subject: Subject) -> str:
     study = subject.results.study
     words = CAUSAL.findall(f"{study.title} {study.question}")
     text = (
-        f"What would happen if {subject.treatment_name} were changed. The {subject.units} and "
-        f"{subject.variables.period}s with more of it may differ in ways that these data do not "
-        "record, and the outcome may itself have drawn the money."
+        f"What would happen if {subject.treatment_clause} were changed. The {subject.units} "
+        f"and {subject.variables.period}s with more of it may differ in ways that these data do "
+        "not record, and the outcome may itself have drawn the money."
     )
     if words:
         text += " The question is worded as if the design could tell; it cannot."
@@ -155,13 +157,13 @@ def _level(subject: Subject) -> Iterable[str]:
     level = subject.model.level.get(subject.term.term)
     if level == "national":
         yield (
-            f"Differences between {subject.units} of one {parent}: {subject.treatment_name} is the "
-            f"same for all of them."
+            f"Differences between {subject.units} of one {parent}: {subject.treatment_clause} is "
+            "the same for all of them."
         )
     if level == "modelled":
         yield (
-            f"What {subject.units} truly received: {subject.treatment_name} was spread over them "
-            "by a model."
+            f"What {subject.units} truly received: {subject.treatment_clause} was spread over "
+            "them by a model."
         )
 
 

@@ -9,7 +9,9 @@ from models.study_results import StudyResults
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
 from reports.numbers import PANEL, result_id
+from reports.sources import vintages_used
 from reports.tables.grid import CONSTANTS
+from reports.tables.notes import sentence
 from reports.variables import counted, in_sentence, index_word, plural
 
 ESTIMATORS = {
@@ -91,7 +93,9 @@ def data_section(subject: Subject) -> Section:
     """Data sets with vintages and licences; variables with units and the level of recording."""
     results = subject.results
     blocks = [Block("plain_table", rows=rows) for rows in (_vintages(results),) if rows]
-    if not blocks:
+    if blocks:
+        blocks.append(paragraph(_licences(results)))
+    else:
         blocks = [
             paragraph(
                 f"The panel is a file of the user's own, {results.panel.name}; its contents have "
@@ -100,7 +104,8 @@ def data_section(subject: Subject) -> Section:
         ]
     rows = _variables(subject)
     blocks += [Block("plain_table", rows=rows)] if rows else []
-    blocks += [paragraph(note) for note in results.panel.notes]
+    if results.panel.notes:
+        blocks.append(paragraph(" ".join(sentence(note) for note in results.panel.notes)))
     return Section("The data", tuple(blocks))
 
 
@@ -110,11 +115,20 @@ def _vintages(results: StudyResults) -> tuple[tuple[str, ...], ...]:
             vintage.title or vintage.dataset,
             vintage.publisher or "not stated",
             vintage.published or "not stated",
-            vintage.licence or "not stated",
         )
-        for vintage in results.panel.vintages
+        for vintage in vintages_used(results.panel)
     ]
-    return (("Data set", "Publisher", "Edition", "Licence"), *rows) if rows else ()
+    return (("Data set", "Publisher", "Edition"), *dict.fromkeys(rows)) if rows else ()
+
+
+def _licences(results: StudyResults) -> str:
+    """Each licence once, with the publishers that grant it."""
+    publishers: dict[str, dict[str, None]] = {}
+    for vintage in vintages_used(results.panel):
+        licence = vintage.licence or "not stated"
+        publishers.setdefault(licence, {})[vintage.publisher or vintage.dataset] = None
+    said = (f"{', '.join(names)}: {licence}" for licence, names in publishers.items())
+    return f"Licences. {'; '.join(said)}."
 
 
 def _variables(subject: Subject) -> tuple[tuple[str, ...], ...]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from models.engine.results import Curve
 from models.study_results import StudyResults
+from models.verdicts import comparable
 from reports.briefs.answer import alerts, answer, standing
 from reports.briefs.certainty import does_not_show, how_sure
 from reports.briefs.comparison import comparison, data_section
@@ -34,17 +35,17 @@ def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> 
 
 
 def _sections(subject: Subject) -> tuple[Section, ...]:
-    pictures = [Block("figure", name="coefficients")]
+    picture = Block("figure", name="headline")
+    sure = how_sure(subject)
     if subject.curve is not None:
-        pictures.append(Block("figure", name="curve"))
-        pictures += [Block("figure", name="leave_out")] if len(subject.curve.leave_out) else []
+        sure = Section(sure.heading, (*sure.blocks, Block("figure", name="curve")))
     data = data_section(subject)
     if subject.results.missingness:
         data = Section(data.heading, (*data.blocks, Block("figure", name="missingness")))
     return (
-        Section("The estimate in plain words", (_estimate(subject), *pictures)),
+        Section("The estimate in plain words", (_estimate(subject), picture)),
         comparison(subject),
-        how_sure(subject),
+        sure,
         does_not_show(subject),
         data,
         Section("All models", (Block("regression"),)),
@@ -57,7 +58,7 @@ def _estimate(subject: Subject) -> Block:
     """The size again, beside what would have been the smallest and the largest."""
     estimate = subject.estimate
     size = say(
-        f"With {subject.treatment_name} {estimate.step}, the best estimate for "
+        f"With {subject.treatment_clause} {estimate.step}, the best estimate for "
         f"{with_article(subject.outcome.label)} is ",
         estimate.size(estimate.middle),
         f" {estimate.unit} {estimate.direction(estimate.middle)}. The data are in keeping with "
@@ -73,15 +74,13 @@ def _others(subject: Subject) -> Text:
     """The same step in the study's other models of this outcome."""
     found = [
         plain_estimate(
-            model.term(subject.term.term),
+            term,
             subject.treatment,
             subject.outcome,
-            result_id(subject.results.study.id, model.id, subject.term.term),
+            result_id(subject.results.study.id, model.id, term.term),
         )
-        for model in subject.results.models
+        for model, term in comparable(subject.results, subject.model, subject.term)
         if model.id != subject.model.id
-        and model.outcome == subject.model.outcome
-        and subject.term.term in model.treatment
     ]
     same_step = [other for other in found if other.step == subject.estimate.step]
     if not same_step:

@@ -52,9 +52,11 @@ def table_data(results: StudyResults) -> dict[str, Any]:
     if len(grid.heads) > SIDE_BY_SIDE:
         shown = stacks(results, results.models, only_treatments=True)
         said = [f"{name}: {text}." for name, text in settings(results, results.models)]
+        notes = [note for note in notes if note["kind"] != "convention"]
         stacked = [
             {
                 "label": stack.label,
+                "outcome": stack.outcome,
                 "lines": [
                     [line.model, *(typographic(cell.text) for cell in line.cells)]
                     for line in stack.lines

@@ -10,7 +10,7 @@ from models.study_results import StudyResults
 from models.verdicts import Verdict, headline, judge, read_claim
 from reports.briefs.estimate import PlainEstimate, plain_estimate
 from reports.numbers import result_id
-from reports.variables import Measure, Variables, in_sentence, index_word, plural
+from reports.variables import Measure, Variables, closed, in_sentence, index_word, plural
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Subject:
     @classmethod
     def of(cls, results: StudyResults, run_id: str, curve: Curve | None = None) -> Subject:
         """The subject of a brief. Raises BadInput for a claim that does not exist."""
-        variables, model = Variables.of(results), headline(results)
-        term = model.term(model.treatment[0])
+        variables, (model, term) = Variables.of(results), headline(results)
         treatment, outcome = variables.measure(term.term), variables.measure(model.outcome)
         result = result_id(results.study.id, model.id, term.term)
         return cls(
@@ -62,6 +61,11 @@ class Subject:
     def treatment_name(self) -> str:
         """The treatment as it stands inside a sentence, without its transformation."""
         return in_sentence(self.treatment.label)
+
+    @property
+    def treatment_clause(self) -> str:
+        """The same where the sentence goes on after it."""
+        return closed(self.treatment_name)
 
     @property
     def outcome_name(self) -> str:

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from models.results import ModelResult, Term
 from models.study_results import StudyResults
+from models.verdicts import comparable, headline
 from reports.figures.style import (
     ACCENT,
     INK,
@@ -18,8 +19,7 @@ from reports.figures.style import (
     SOFT,
     WIDTH,
     Picture,
-    canvas,
-    headings,
+    framed,
     house_style,
     quiet,
     written,
@@ -29,9 +29,10 @@ from reports.sources import source_line
 from reports.tables.facts import effect_label
 from reports.variables import Variables, in_sentence
 
-ROW = 0.37  # inches for one model
+ROW = 0.32  # inches for one model
 LEFT, RIGHT = 2.25, 1.75  # inches for names and for numbers
-HEADING, AXIS = 0.3, 0.38  # inches above and below a block
+AXIS = 0.45  # inches below a block
+TITLE = 96  # characters
 
 
 @dataclass(frozen=True)
@@ -44,38 +45,43 @@ class Block:
 
 
 def coefficient_plot(results: StudyResults) -> Picture:
-    """One block of lines for each treatment and outcome, models from top to bottom."""
+    """Every treatment of every outcome: a block of lines each, models from top to bottom."""
+    return _picture("coefficients", results, blocks(results))
+
+
+def headline_plot(results: StudyResults) -> Picture:
+    """The headline's coefficient alone, over the models that have it."""
+    model, term = headline(results)
+    lines = tuple(comparable(results, model, term))
+    return _picture("headline", results, [Block(term.term, model.outcome, lines)])
+
+
+def _picture(name: str, results: StudyResults, found: list[Block]) -> Picture:
     variables = Variables.of(results)
-    found = blocks(results)
-    heights = [ROW * len(block.lines) + HEADING + AXIS for block in found]
+    titles = [textwrap.wrap(block_title(variables, block), TITLE) for block in found]
+    heads = [0.2 + 0.14 * len(title) for title in titles]
+    sizes = [ROW * len(block.lines) for block in found]
     with house_style():
-        figure = canvas(sum(heights) + 0.66)
-        bottom, top = headings(
-            figure,
+        frame = framed(
             "Estimates by model",
             "Coefficient and 95 % interval; each line is one regression.",
             source_line(results.panel),
+            sum(heads) + sum(sizes) + AXIS * len(found),
         )
-        tall = figure.get_figheight()
-        edge, stretch = top * tall, (top - bottom) * tall / sum(heights)
-        for block, height in zip(found, heights, strict=True):
-            edge -= height * stretch
-            axes = figure.add_axes(
-                (
-                    LEFT / WIDTH,
-                    (edge + AXIS) / tall,
-                    1 - (LEFT + RIGHT) / WIDTH,
-                    (height * stretch - HEADING - AXIS) / tall,
-                )
-            )
+        edge = frame.top - frame.bottom
+        for block, title, head, size in zip(found, titles, heads, sizes, strict=True):
+            edge -= head + size
+            axes = frame.axes(LEFT, edge, WIDTH - LEFT - RIGHT, size)
+            edge -= AXIS
             _draw(axes, block, results, variables)
-        return written("coefficients", figure, results.panel.simulated, _spoken(found, variables))
+            _heading(axes, "\n".join(title))
+        return written(name, frame.figure, results.panel.simulated, _spoken(found, variables))
 
 
 def blocks(results: StudyResults) -> list[Block]:
     """Treatments and outcomes in the study's order, each with the models that have both."""
     pairs = dict.fromkeys((name, m.outcome) for m in results.models for name in m.treatment)
-    return [
+    found = [
         Block(
             name,
             outcome,
@@ -89,6 +95,7 @@ def blocks(results: StudyResults) -> list[Block]:
         )
         for name, outcome in pairs
     ]
+    return [block for block in found if block.lines]
 
 
 def block_title(variables: Variables, block: Block) -> str:
@@ -117,17 +124,15 @@ def _draw(axes: Axes, block: Block, results: StudyResults, variables: Variables)
     axes.margins(x=0.08)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     quiet(axes, "bottom")
-    _heading(axes, block_title(variables, block))
     axes.set_xlabel(_axis_label(variables, block), fontsize=7, color=SOFT)
 
 
 def _heading(axes: Axes, text: str) -> None:
-    lines = textwrap.wrap(text, 96, max_lines=2, placeholder=" …")
     axes.annotate(
-        "\n".join(lines),
+        text,
         (0, 1),
         xycoords="axes fraction",
-        xytext=(-(LEFT - MARGIN) * 72, 8),
+        xytext=(-(LEFT - MARGIN) * 72, 5),
         textcoords="offset points",
         va="bottom",
         fontsize=8,

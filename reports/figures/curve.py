@@ -24,8 +24,7 @@ from reports.figures.style import (
     SOFT,
     WIDTH,
     Picture,
-    canvas,
-    headings,
+    framed,
     house_style,
     quiet,
     written,
@@ -37,7 +36,7 @@ from reports.variables import Variables
 
 SHOWN = 1200  # points drawn of a longer curve, evenly by rank
 BINS = 300  # columns of the choice panel
-LEFT, ROW, TALL = 2.05, 0.15, 2.0  # inches
+LEFT, ROW, TALL = 2.75, 0.115, 1.35  # inches
 SHADES = LinearSegmentedColormap.from_list("chosen", ["#ffffff", ACCENT])
 
 
@@ -46,16 +45,17 @@ def curve_plot(curve: Curve, results: StudyResults) -> Picture:
     specs = sorted_specs(curve)
     rows = choice_rows(curve, specs, results)
     with house_style():
-        figure = canvas(TALL + ROW * len(rows) + 1.35)
         said = subtitle(curve)
-        bottom, top = headings(figure, "All specifications", said, source_line(results.panel))
-        tall, width = figure.get_figheight(), 1 - (LEFT + MARGIN) / WIDTH
-        upper = figure.add_axes((LEFT / WIDTH, top - TALL / tall, width, TALL / tall - 0.02))
+        panel = ROW * len(rows)
+        frame = framed("All specifications", said, source_line(results.panel), TALL + panel + 0.3)
+        width = WIDTH - LEFT - MARGIN
+        upper = frame.axes(LEFT, panel + 0.15, width, TALL)
         _draw_curve(upper, specs, curve)
-        height = top - TALL / tall - 0.03 - bottom
-        lower = figure.add_axes((LEFT / WIDTH, bottom + 0.01, width, height), sharex=upper)
-        _draw_choices(lower, rows, len(specs))
-        return written("curve", figure, curve.simulated, f"Specification curve. {said}")
+        if rows:
+            lower = frame.axes(LEFT, 0.05, width, panel)
+            lower.sharex(upper)
+            _draw_choices(lower, rows, len(specs))
+        return written("curve", frame.figure, curve.simulated, f"Specification curve. {said}")
 
 
 def sorted_specs(curve: Curve) -> pd.DataFrame:
@@ -180,14 +180,23 @@ def _draw_choices(axes: Axes, rows: list[Choice], number: int) -> None:
 
 
 def _choice_label(axes: Axes, line: int, group: str, level: str) -> None:
-    for text, inches, weight in ((group, LEFT - MARGIN, "bold"), (level, LEFT - 0.75, "normal")):
+    for text, inches, colour in ((group, LEFT - MARGIN, SOFT), (level, LEFT - 0.75, INK)):
         axes.annotate(
-            textwrap.shorten(text, 27, placeholder=" …"),
+            _fitting(text, 44),
             (0, line),
             xycoords=("axes fraction", "data"),
             xytext=(-inches * 72, 0),
             textcoords="offset points",
             va="center",
             fontsize=6,
-            color=INK if weight == "normal" else SOFT,
+            color=colour,
         )
+
+
+def _fitting(label: str, longest: int) -> str:
+    """A label shortened before its closing bracket, which often is all that tells two apart."""
+    base, bracket, rest = label.rpartition(" (")
+    if len(label) <= longest or not bracket:
+        return textwrap.shorten(label, longest, placeholder=" …")
+    room = longest - len(rest) - 2
+    return f"{textwrap.shorten(base, max(room, 12), placeholder=' …')} ({rest}"

@@ -14,8 +14,7 @@ from reports.figures.style import (
     OTHER,
     WIDTH,
     Picture,
-    canvas,
-    headings,
+    framed,
     house_style,
     quiet,
     written,
@@ -23,7 +22,7 @@ from reports.figures.style import (
 from reports.sources import source_line
 from reports.variables import panel_word, spelled
 
-ROW, LEFT = 0.15, 1.0  # inches
+ROW, LEFT = 0.15, 1.4  # inches
 
 
 def leave_out_plot(curve: Curve, results: StudyResults) -> Picture:
@@ -33,24 +32,22 @@ def leave_out_plot(curve: Curve, results: StudyResults) -> Picture:
     )
     word = panel_word(results.panel, curve.leave_out_by or "parent")
     said = _sentence(table, word)
+    title = f"The headline without each {word}"
     with house_style():
-        figure = canvas((ROW if len(table) <= 30 else 0.11) * len(table) + 1.2)
-        bottom, top = headings(
-            figure, f"The headline without each {word}", said, source_line(results.panel)
-        )
-        base = bottom + 0.2 / figure.get_figheight()
-        axes = figure.add_axes((LEFT / WIDTH, base, 1 - (LEFT + MARGIN) / WIDTH, top - base))
+        size = (ROW if len(table) <= 30 else 0.12) * len(table)
+        frame = framed(title, said, source_line(results.panel), size + 0.4)
+        axes = frame.axes(LEFT, 0.25, WIDTH - LEFT - MARGIN, size)
         rows = np.arange(len(table))
         axes.hlines(rows, table["conf_low"], table["conf_high"], color=ACCENT, lw=1.1)
         axes.plot(table["estimate"], rows, "o", color=ACCENT, ms=3.2, mec="white", mew=0.5)
         axes.axvline(0, color=INK, lw=0.7)
         for full in curve.specs.loc[curve.specs["main"], "estimate"]:
             axes.axvline(full, color=OTHER, lw=0.8, ls=(0, (4, 2)))
-        axes.set_yticks(rows, [f"without {name}" for name in table["left_out"]], fontsize=6.5)
+        axes.set_yticks(rows, [str(name) for name in table["left_out"]], fontsize=6.5)
         axes.set_ylim(len(table) - 0.4, -0.6)
         axes.tick_params(axis="x", labelsize=7)
         quiet(axes, "bottom")
-        return written("leave_out", figure, curve.simulated, said)
+        return written("leave_out", frame.figure, curve.simulated, said)
 
 
 def _sentence(table: pd.DataFrame, word: str) -> str:

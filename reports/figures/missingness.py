@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 from data.panel import Column
 from models.study_results import Missingness, MissingShare, StudyResults
@@ -17,60 +16,55 @@ from reports.figures.style import (
     MARGIN,
     SOFT,
     WIDTH,
+    Frame,
     Picture,
-    canvas,
-    headings,
+    framed,
     house_style,
     quiet,
     written,
 )
 from reports.numbers import per_cent
 from reports.sources import source_line
-from reports.variables import Variables, index_word, plural
+from reports.variables import Variables, counted, index_word, plural
 
-ROW, LEFT, GAP, RIGHT = 0.25, 2.1, 0.3, 0.2  # inches
+ROW, LEFT, GAP, RIGHT = 0.24, 2.3, 0.3, 0.2  # inches
+LONGEST = 38  # characters of a column's label
 SHADES = LinearSegmentedColormap.from_list("missing", ["#f3f5f7", "#7fb0cd", "#0b5d8f", "#062f49"])
 QUINTILES = ("lowest", "2", "3", "4", "highest")
 
 
 def missingness_plot(results: StudyResults) -> Picture:
-    """A heat map of the share missing: columns by period, and by quintile of the outcome."""
-    rows = results.missingness
+    """A heat map of the share missing: columns by period, and by quintile of the outcome.
+
+    Columns without a gap are counted in words, not drawn.
+    """
+    rows = [row for row in results.missingness if row.missing] or list(results.missingness)
     ranked = any(row.by_quintile for row in rows)
     units = plural(index_word(results.panel.unit))
+    said = f"Share of {units} without a figure, in per cent; blank where none is missing."
+    said += f" Right: {units} ranked by the average of the outcome." if ranked else ""
+    complete = len(results.missingness) - len(rows)
+    said += f" Complete, and not shown: {counted(complete, 'column')}." if complete else ""
     with house_style():
-        figure = canvas(ROW * len(rows) + (1.5 if ranked else 1.4))
-        bottom, top = headings(
-            figure,
-            "What is missing, and where",
-            f"Share of {units} without a figure, in per cent; blank where none is missing"
-            + (f". Right: {units} ranked by the average of the outcome." if ranked else "."),
-            source_line(results.panel),
-        )
-        _panels(figure, rows, results, (bottom, top), ranked)
-        return written("missingness", figure, results.panel.simulated, spoken(results))
+        room = ROW * len(rows) + 0.6
+        frame = framed("What is missing, and where", said, source_line(results.panel), room)
+        _panels(frame, rows, results, ranked)
+        return written("missingness", frame.figure, results.panel.simulated, spoken(results))
 
 
 def _panels(
-    figure: Figure,
-    rows: Sequence[Missingness],
-    results: StudyResults,
-    room: tuple[float, float],
-    ranked: bool,
+    frame: Frame, rows: Sequence[Missingness], results: StudyResults, ranked: bool
 ) -> None:
-    height = figure.get_figheight()
     free = WIDTH - LEFT - RIGHT - (GAP if ranked else 0.0)
     periods = sorted({share.group for row in rows for share in row.by_period})
-    wide = free * (0.72 if ranked else 1.0)
-    base, tall = room[0] + 0.3 / height, room[1] - room[0] - 0.5 / height
-    left = figure.add_axes((LEFT / WIDTH, base, wide / WIDTH, tall))
+    wide, tall = free * (0.72 if ranked else 1.0), ROW * len(rows)
+    left = frame.axes(LEFT, 0.25, wide, tall)
     _heat(left, [row.by_period for row in rows], periods)
     _period_ticks(left, periods)
     _title(left, index_word(results.panel.time).capitalize())
     _names(left, rows, results)
     if ranked:
-        start = LEFT + wide + GAP
-        right = figure.add_axes((start / WIDTH, base, (free - wide) / WIDTH, tall))
+        right = frame.axes(LEFT + wide + GAP, 0.25, free - wide, tall)
         _heat(right, [row.by_quintile for row in rows], [1, 2, 3, 4, 5])
         right.set_xticks(range(5), QUINTILES, fontsize=6.5)
         _title(right, "Fifth of the outcome")
@@ -118,7 +112,7 @@ def _period_ticks(axes: Axes, periods: Sequence[int]) -> None:
 def _names(axes: Axes, rows: Sequence[Missingness], results: StudyResults) -> None:
     columns = {column.name: column for column in results.panel.columns}
     for line, row in enumerate(rows):
-        label = textwrap.fill(_label(columns, row.column), 31)
+        label = textwrap.shorten(_label(columns, row.column), LONGEST, placeholder=" …")
         axes.annotate(
             label,
             (0, line),
@@ -126,8 +120,7 @@ def _names(axes: Axes, rows: Sequence[Missingness], results: StudyResults) -> No
             xytext=(-(LEFT - MARGIN) * 72, 0),
             textcoords="offset points",
             va="center",
-            fontsize=7.5,
-            linespacing=1.1,
+            fontsize=7.0,
         )
 
 

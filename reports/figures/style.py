@@ -45,33 +45,61 @@ def house_style() -> Iterator[None]:
         yield
 
 
-def canvas(height: float) -> Figure:
-    """An empty figure of the house's width and `height` inches, drawn without a display."""
-    figure = Figure(figsize=(WIDTH, height))
+@dataclass(frozen=True)
+class Frame:
+    """An empty figure with its words; the free room is from `bottom` to `top`, in inches."""
+
+    figure: Figure
+    bottom: float
+    top: float
+
+    def axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
+        """Axes placed in inches; `bottom` counts from the lower end of the free room."""
+        whole = self.figure.get_figheight()
+        lower = (self.bottom + bottom) / whole
+        return self.figure.add_axes((left / WIDTH, lower, width / WIDTH, height / whole))
+
+
+def framed(title: str, subtitle: str, source: str, room: float) -> Frame:
+    """A figure as wide as the house's, with `room` inches between its headings and its source."""
+    heading = [*_wrapped(title, 10.0, True), *_wrapped(subtitle, 8.0)]
+    footing = _wrapped(source, 6.5)
+    above = MARGIN + sum(line.size for line in heading) * LEADING / 72
+    below = 0.07 + sum(line.size for line in footing) * LEADING / 72
+    figure = Figure(figsize=(WIDTH, above + room + below))
     FigureCanvasAgg(figure)
-    return figure
+    _write(figure, heading, above + room + below - MARGIN)
+    _write(figure, footing, below - 0.04)
+    return Frame(figure, below, below + room)
 
 
-def headings(figure: Figure, title: str, subtitle: str, source: str) -> tuple[float, float]:
-    """Writes title, subtitle and source; returns bottom and top of the free room (fractions)."""
-    height = figure.get_figheight()
-    top = _lines(figure, title, height - MARGIN, 10.0, INK, bold=True)
-    top = _lines(figure, subtitle, top - 0.02, 8.0, SOFT)
-    bottom = 0.03 + len(textwrap.wrap(source, 125)) * 6.5 * LEADING / 72
-    _lines(figure, source, bottom, 6.5, SOFT)
-    return (bottom + 0.08) / height, (top - 0.06) / height
+@dataclass(frozen=True)
+class Line:
+    """A line of words under or over a picture, its size in points."""
+
+    text: str
+    size: float
+    title: bool
 
 
-def _lines(
-    figure: Figure, text: str, top: float, size: float, colour: str, bold: bool = False
-) -> float:
-    """Writes wrapped text from `top` inches downwards; returns where it ends."""
-    height, weight = figure.get_figheight(), "bold" if bold else "normal"
-    for line in textwrap.wrap(text, int(WIDTH * 72 / (size * (0.68 if bold else 0.58)))):
-        at = (MARGIN / WIDTH, top / height)
-        figure.text(*at, line, fontsize=size, color=colour, weight=weight, va="top")
-        top -= size * LEADING / 72
-    return top
+def _wrapped(text: str, size: float, title: bool = False) -> list[Line]:
+    characters = int(WIDTH * 72 / (size * (0.64 if title else 0.54)))
+    return [Line(line, size, title) for line in textwrap.wrap(text, characters)]
+
+
+def _write(figure: Figure, lines: list[Line], top: float) -> None:
+    """Writes lines from `top` inches downwards."""
+    for line in lines:
+        figure.text(
+            MARGIN / WIDTH,
+            top / figure.get_figheight(),
+            line.text,
+            fontsize=line.size,
+            color=INK if line.title else SOFT,
+            weight="bold" if line.title else "normal",
+            va="top",
+        )
+        top -= line.size * LEADING / 72
 
 
 def watermark(figure: Figure) -> None:

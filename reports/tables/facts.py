@@ -126,6 +126,15 @@ def _title(column: str) -> str:
     return plural(index_word(column)).capitalize()
 
 
+def fit_words(model: ModelResult) -> list[str]:
+    """Instruments, fit and tests of one model, for a line of text."""
+    words = [] if model.n_instruments is None else [f"{model.n_instruments:,} instruments"]
+    fits = ((label, _fit(model, name)) for name, label in FIT_LABELS.items())
+    words += [f"{label} {text}" for label, text in fits if text]
+    tests = ((test_label(test.test), _test(model, test.test)) for test in model.tests)
+    return words + [f"{label} {text}" for label, text in tests if text]
+
+
 def test_label(name: str) -> str:
     """The heading of a row of p-values."""
     words = [word.upper() if len(word) <= 2 else word for word in name.split("_")]

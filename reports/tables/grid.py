@@ -17,7 +17,7 @@ from reports.variables import Variables
 
 __all__ = ["Cell", "Grid", "Head", "Note", "Row", "regression_grid"]
 
-CONSTANTS = {"const": "Constant", "_cons": "Constant", "Intercept": "Constant"}
+CONSTANTS = dict.fromkeys(("const", "constant", "_cons", "Intercept"), "Constant")
 Kind = Literal["estimate", "std_error", "interval"]
 
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from reports.numbers import NONE
 from reports.tables.grid import Grid
-from reports.tables.parts import Cell, Row
+from reports.tables.parts import Cell, Row, wrapped_labels
 
 HEADER = "% needs \\usepackage{booktabs,dcolumn} and, before LaTeX 2018, [utf8]{inputenc}\n"
 COLUMNS_ON_A_PAGE = 4
-LABEL_WIDTH = r"0.25\linewidth"
+LABEL_WIDTH = 34  # characters
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -49,23 +49,35 @@ def escaped(text: str) -> str:
 
 
 def latex_table(grid: Grid, run_id: str) -> str:
-    """A table environment; wide grids go on in further panels of COLUMNS_ON_A_PAGE models."""
+    """Table environments, one for every COLUMNS_ON_A_PAGE models; the notes stand under each."""
     starts = range(0, len(grid.heads), COLUMNS_ON_A_PAGE)
-    panels = [_tabular(grid, slice(start, start + COLUMNS_ON_A_PAGE)) for start in starts]
+    parts = [slice(start, start + COLUMNS_ON_A_PAGE) for start in starts]
+    comment = f"% study {grid.study}, run {run_id}".translate(COMMENT)
+    tables = [_table(grid, part, number, len(parts)) for number, part in enumerate(parts, start=1)]
+    return f"{HEADER}{comment}\n" + "\n".join(tables)
+
+
+def _table(grid: Grid, part: slice, number: int, parts: int) -> str:
     outcome = f" Outcome: {escaped(grid.outcome)}." if grid.outcome else ""
-    caption = f"{escaped(grid.title)}.{outcome}"
+    which = f" Part {number} of {parts}." if parts > 1 else ""
+    caption = f"{escaped(grid.title)}.{outcome}{which}"
     if grid.simulated:
         caption = rf"\textbf{{SIMULATED DATA.}} {caption}"
-    notes = "\n".join(rf"{_note(note.kind, note.text)}\par" for note in grid.notes)
-    comment = f"% study {grid.study}, run {run_id}".translate(COMMENT)
-    return (
-        f"{HEADER}{comment}\n\\begin{{table}}\n\\centering\n\\small\\setlength{{\\tabcolsep}}{{4pt}}\n\\caption{{{caption}}}\n"
-        f"\\label{{tab:{_label(grid.study)}}}\n"
-        + "\n\n\\medskip\n".join(panels)
-        + "\n\n\\medskip\n\\begin{minipage}{\\linewidth}\\footnotesize\n"
-        + notes
-        + "\n\\end{minipage}\n\\end{table}\n"
-    )
+    label = f"tab:{_label(grid.study)}" + (f"-{number}" if parts > 1 else "")
+    notes = [rf"{_note(note.kind, note.text)}\par" for note in grid.notes]
+    lines = [
+        r"\begin{table}\centering\small\setlength{\tabcolsep}{4pt}",
+        rf"\caption{{{caption}}}",
+        rf"\label{{{label}}}",
+        _tabular(grid, part),
+        "",
+        r"\medskip",
+        r"\begin{minipage}{\linewidth}\footnotesize",
+        *notes,
+        r"\end{minipage}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _label(study: str) -> str:
@@ -73,13 +85,13 @@ def _label(study: str) -> str:
 
 
 def _note(kind: str, text: str) -> str:
-    return escaped(text) if kind == "plain" else rf"\textbf{{{escaped(text)}}}"
+    return escaped(text) if kind in {"plain", "convention"} else rf"\textbf{{{escaped(text)}}}"
 
 
 def _tabular(grid: Grid, part: slice) -> str:
     heads = grid.heads[part]
     lines = [
-        rf"\begin{{tabular}}{{p{{{LABEL_WIDTH}}}*{{{len(heads)}}}{{D{{.}}{{.}}{{-1}}}}}}",
+        rf"\begin{{tabular}}{{l*{{{len(heads)}}}{{D{{.}}{{.}}{{-1}}}}}}",
         r"\toprule",
         _line("", [_centred(head.number) for head in heads]),
         _line("", [_centred(head.model) for head in heads]),
@@ -94,13 +106,16 @@ def _tabular(grid: Grid, part: slice) -> str:
 
 
 def _rows(rows: Sequence[Row], part: slice) -> list[str]:
-    shown = [row for row in rows if row.label == "" or any(row.cells[part])]
-    lines = []
-    for row in shown:
-        cells = [_cell(row, cell) for cell in row.cells[part]]
-        if row.label or any(cells):
-            lines.append(_line(escaped(row.label), cells, row.kind == "interval"))
-    return lines
+    shown = [row for row in rows if any(row.cells[part])]
+    labels = wrapped_labels([row.label for row in shown], LABEL_WIDTH)
+    return [
+        _line(_hung(label), [_cell(row, cell) for cell in row.cells[part]], row.kind == "interval")
+        for row, label in zip(shown, labels, strict=True)
+    ]
+
+
+def _hung(label: str) -> str:
+    return (r"\quad " if label.startswith(" ") else "") + escaped(label.strip())
 
 
 def _line(label: str, cells: Sequence[str], space_after: bool = False) -> str:

@@ -11,14 +11,14 @@ from models.study_results import PanelSummary, StudyResults
 from reports.sources import source_line
 from reports.variables import Variables, panel_word
 
-NoteKind = Literal["simulated", "override", "warning", "plain"]
+NoteKind = Literal["simulated", "override", "warning", "convention", "plain"]
 
 SIMULATED = "SIMULATED DATA: made by a seeded generator, these numbers say nothing of the world."
 
 
 @dataclass(frozen=True)
 class Note:
-    """One note. Those that are not plain must be impossible to overlook."""
+    """One note. The first three kinds must be impossible to overlook."""
 
     kind: NoteKind
     text: str
@@ -36,7 +36,7 @@ def table_notes(
     notes += [Note("override", text) for text in _grouped(models, overrides)]
     notes += [Note("warning", text) for text in _grouped(models, lambda model: model.warnings)]
     notes.append(Note("plain", "Standard errors in parentheses, 95 % intervals in brackets."))
-    notes += [Note("plain", text) for text in _grouped(models, _convention)]
+    notes += [Note("convention", text) for text in _grouped(models, _convention)]
     notes += [Note("plain", text) for text in _levels(models, variables)]
     names = dict.fromkeys(
         name for model in models for name in (model.outcome, *(t.term for t in model.terms))
@@ -70,15 +70,17 @@ def _grouped(
         for text in dict.fromkeys(texts(model)):
             columns.setdefault(text, []).append(index)
     return [
-        _sentence(text)
+        sentence(text)
         if len(where) == len(models)
-        else f"({', '.join(map(str, where))}) {_sentence(text)}"
+        else f"({', '.join(map(str, where))}) {sentence(text)}"
         for text, where in columns.items()
     ]
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """`text` on one line, with a capital and a full stop."""
     text = " ".join(text.split())
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from models.results import ModelResult
 from models.study_results import StudyResults
 from reports.numbers import fixed, p_value, result_id
-from reports.tables.facts import effect_label, inference_name
-from reports.tables.grid import CONSTANTS, decimals_by_outcome, find, interval, term_order
+from reports.tables.facts import effect_label, fit_words, inference_name
+from reports.tables.grid import (
+    CONSTANTS,
+    decimals_by_outcome,
+    find,
+    interval,
+    term_order,
+    with_unit,
+)
 from reports.tables.parts import Cell
 from reports.variables import Variables, counted, panel_word
 
@@ -26,10 +33,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Stack:
-    """One coefficient of one outcome over all models that have it."""
+    """One coefficient over all models of one outcome; `outcome` is empty if there is but one."""
 
     label: str
-    treatment: bool
+    outcome: str
     lines: tuple[Line, ...]
 
 
@@ -41,15 +48,15 @@ def stacks(
     numbers = {model.id: number for number, model in enumerate(models, start=1)}
     outcomes = dict.fromkeys(model.outcome for model in models)
     found = []
-    for name in term_order(models):
-        treatment = any(name in model.treatment for model in models)
-        for outcome in outcomes:
+    for outcome in outcomes:
+        title = with_unit(variables, outcome) if len(outcomes) > 1 else ""
+        for name in term_order(models):
+            treatment = any(name in model.treatment for model in models)
             having = [m for m in models if m.outcome == outcome and find(m, name)]
             if having and (treatment or not only_treatments):
                 label = CONSTANTS.get(name) or variables.label(name)
-                suffix = f" (outcome: {variables.label(outcome)})" if len(outcomes) > 1 else ""
                 lines = _lines(results, having, name, numbers)
-                found.append(Stack(label + suffix, treatment, lines))
+                found.append(Stack(label, title, lines))
     return tuple(found)
 
 
@@ -84,7 +91,9 @@ def settings(results: StudyResults, models: tuple[ModelResult, ...]) -> tuple[tu
             counted(count, panel_word(results.panel, name))
             for name, count in model.n_clusters.items()
         ]
-        parts.append(", ".join([inference_name(results, model), *by]))
+        brief = ", ".join([inference_name(results, model), *by])
+        parts.append(model.inference.convention.rstrip(".") or brief)
         parts += ["level rule overridden"] if model.inference.override else []
-        said.append((f"({number}) {model.id}", ", ".join(parts)))
+        parts += fit_words(model)
+        said.append((f"({number}) {model.id}", "; ".join(parts)))
     return tuple(said)

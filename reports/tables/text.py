@@ -10,7 +10,7 @@ from models.study_results import StudyResults
 from reports.numbers import split_at_point
 from reports.tables.curve_text import curve_summary
 from reports.tables.grid import Grid, regression_grid
-from reports.tables.parts import Cell, Row
+from reports.tables.parts import Cell, Row, wrapped_labels
 from reports.tables.stacked import HEADINGS, settings, stacks
 
 __all__ = ["curve_summary", "text_table"]
@@ -30,16 +30,17 @@ def text_table(
     """
     models = models or results.models
     grid = regression_grid(results, models)
-    parts = _side_by_side(grid)
+    parts, notes = _side_by_side(grid), grid.notes
     if _widest(parts) > width:
-        parts = _stacked(results, models)
+        parts = _stacked(results, models, width)
+        notes = tuple(note for note in notes if note.kind != "convention")
     rule = "─" * min(_widest(parts), width)
     heading = [grid.title, *([f"Outcome: {grid.outcome}"] if grid.outcome else [])]
     lines = [*heading, rule]
     for part in parts:
         lines += [*part, rule]
-    notes = [line for note in grid.notes for line in textwrap.wrap(note.text, max(72, len(rule)))]
-    return "\n".join([*lines, *notes]) + "\n"
+    lines += [line for note in notes for line in textwrap.wrap(note.text, max(72, len(rule)))]
+    return "\n".join(lines) + "\n"
 
 
 def _widest(parts: Sequence[Sequence[str]]) -> int:
@@ -62,26 +63,13 @@ def _split(lines: list[str], heads: int, terms: int) -> list[list[str]]:
 
 
 def _aligned(rows: Sequence[Row]) -> list[str]:
-    labels = _wrapped([row.label for row in rows])
+    labels = wrapped_labels([row.label for row in rows], LABEL_WIDTH)
     left = max(map(len, labels))
     columns = [_column(rows, index) for index in range(len(rows[0].cells))]
     return [
         GAP.join([label.ljust(left), *(column[line] for column in columns)]).rstrip()
         for line, label in enumerate(labels)
     ]
-
-
-def _wrapped(labels: Sequence[str]) -> list[str]:
-    """Long labels run on into the empty ones below them: those of the error and the interval."""
-    lines = list(labels)
-    for index, label in enumerate(labels):
-        free = 1
-        while index + free < len(labels) and label and not labels[index + free]:
-            free += 1
-        parts = textwrap.wrap(label, LABEL_WIDTH, max_lines=free, placeholder=" …")
-        hanging = [f"  {part}" if number else part for number, part in enumerate(parts)]
-        lines[index : index + len(parts)] = hanging
-    return lines
 
 
 def _column(rows: Sequence[Row], index: int) -> list[str]:
@@ -100,13 +88,18 @@ def _at_point(text: str, before: int, after: int) -> str:
     return head.rjust(before) + tail.ljust(after)
 
 
-def _stacked(results: StudyResults, models: tuple[ModelResult, ...]) -> list[list[str]]:
+def _stacked(
+    results: StudyResults, models: tuple[ModelResult, ...], width: int
+) -> list[list[str]]:
     rows: list[tuple[str, ...]] = [HEADINGS]
+    outcome = ""
     for stack in stacks(results, models):
-        rows.append((stack.label,))
+        rows += [(f"Outcome: {stack.outcome}",)] if stack.outcome != outcome else []
+        outcome = stack.outcome
+        rows += [(line,) for line in textwrap.wrap(stack.label, width, subsequent_indent="  ")]
         rows += [(f"  {line.model}", *(cell.text for cell in line.cells)) for line in stack.lines]
     lines = _flush_right(rows)
-    return [lines[:1], lines[1:], _pairs(settings(results, models))]
+    return [lines[:1], lines[1:], _pairs(settings(results, models), width)]
 
 
 def _flush_right(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -119,6 +112,12 @@ def _flush_right(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return lines
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:
-    left = max(len(name) for name, _ in pairs)
-    return [f"{name.ljust(left)}{GAP}{text}" for name, text in pairs]
+def _pairs(pairs: Sequence[tuple[str, str]], width: int) -> list[str]:
+    left = max(len(name) for name, _ in pairs) + len(GAP)
+    return [
+        line
+        for name, text in pairs
+        for line in textwrap.wrap(
+            text, width, initial_indent=name.ljust(left), subsequent_indent=" " * left
+        )
+    ]

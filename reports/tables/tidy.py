@@ -143,8 +143,8 @@ def _missing_figures(results: StudyResults) -> Iterable[Figure]:
 
 
 def _curve_figures(results: StudyResults, curve: Curve) -> Iterable[Figure]:
-    model = headline(results)
-    share = multiverse_share(curve, model.term(model.treatment[0]), model.outcome)
+    model, term = headline(results)
+    share = multiverse_share(curve, term, model.outcome)
     yield "specs", len(curve.specs), "", None
     yield "share_same_sign", share, "", None
     yield "joint_p_value", curve.joint.p_value, "", None
