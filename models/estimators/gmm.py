@@ -167,8 +167,8 @@ def cautions(done: DynamicFit, tests: tuple[Test, ...], n_clusters: int) -> list
     count = done.instruments.Z.shape[1]
     if count > NEAR * n_clusters:
         found.append(
-            f"{count} instruments for {n_clusters} clusters: the estimate leans to within and the "
-            "Hansen test loses power; set collapse = true or shorten the lag windows"
+            f"{count} instruments for {n_clusters} clusters: the estimate leans to within and "
+            "overidentification tests lose power; set collapse = true or shorten the lag windows"
         )
     if n_clusters < FEW:
         found.append(f"{n_clusters} clusters: GMM errors and tests are approximations for many")

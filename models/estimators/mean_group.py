@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtr, stdtrit
 
 from data.errors import BadInput
 from models.absorb import dense_codes
@@ -63,7 +63,9 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         need = model.X.shape[2] + model.own.shape[2] + 1
         what = f"{len(fits.units)} units have {need} periods with independent regressors"
         raise BadInput("sample", what, "use fewer regressors, or a longer panel")
-    mean = swamy_mean(fits) if is_swamy(spec) else plain_mean(fits, design, spec)
+    mean = plain_mean(fits, design, spec)
+    if is_swamy(spec):
+        mean = swamy_mean(fits, mean.n_clusters)
     return as_result(model, fits, mean, design, spec)
 
 
@@ -128,15 +130,19 @@ def plain_mean(fits: UnitRegressions, design: Design, spec: ModelSpec) -> Mean:
     return Mean(fits.beta.mean(axis=0), vcov, size - 1, {name: size}, convention)
 
 
-def swamy_mean(fits: UnitRegressions) -> Mean:
-    """Swamy's weighted mean, units being independent."""
+def swamy_mean(fits: UnitRegressions, n_clusters: dict[str, int]) -> Mean:
+    """Swamy's weighted mean, units being independent. Raises BadInput for clusters of several."""
+    name, size = next(iter(n_clusters.items()))
+    if size < len(fits.units):
+        what = f"random coefficients take units as independent, not only clusters of {name}"
+        raise BadInput("inference", what, 'use weighting = "equal", or by = ["unit"]')
     found = random_coefficients(fits)
     warnings = (
         "the spread of slopes is overstated: it is smaller than the units' sampling noise",
     ) * found.overstated
     units = len(fits.units)
     convention = f"random coefficients (Swamy), independent units, t with {units - 1} df"
-    return Mean(found.beta, found.vcov, units - 1, {"unit": units}, convention, warnings)
+    return Mean(found.beta, found.vcov, units - 1, n_clusters, convention, warnings)
 
 
 def as_result(
@@ -173,11 +179,11 @@ def as_result(
 
 def t_terms(names: tuple[str, ...], mean: Mean) -> tuple[Term, ...]:
     """One Term for each of the first m coefficients."""
-    reach = float(student.ppf(0.975, mean.df))
+    reach = float(stdtrit(mean.df, 0.975))
     rows = zip(names, mean.beta.tolist(), np.sqrt(np.diag(mean.vcov)).tolist(), strict=False)
     return tuple(
         Term(
-            name, b, s, b / s, mean.df, 2 * float(student.sf(abs(b / s), mean.df)),
+            name, b, s, b / s, mean.df, 2 * float(stdtr(mean.df, -abs(b / s))),
             b - reach * s, b + reach * s,
         )
         for name, b, s in rows

@@ -208,6 +208,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
     "kind": ({"inference": Inference(kind="conley")}, "clusters of units"),
     "correction": ({"inference": Inference(correction="CR2")}, "no CR2 correction"),
     "weighting": ({"options": {"weighting": "size"}}, "weighting is 'size'"),
+    "swamy by parent": (
+        {"options": {"weighting": "swamy"}, "inference": Inference(by=("parent",))},
+        "take units as independent",
+    ),
     "cce swamy": (
         {"estimator": "cce-mean-group", "options": {"weighting": "swamy"}}, "averaged equally",
     ),
