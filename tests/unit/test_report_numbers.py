@@ -82,6 +82,7 @@ VARIABLES = Variables(
         "later": "lag(thousand, 2)",
         "z": "zscore(esf_pc)",
         "change": "diff(esf_pc)",
+        "ahead": "lead(log(esf_pc), 2)",
         "net": "esf_pc - gap",
         "gap": "lag(gap, 1)",  # reuses the name of its source
         "small": "log1p(thousand)",
@@ -90,6 +91,7 @@ VARIABLES = Variables(
         "broken": "lag(",
     },
     "year",
+    "geo",
 )
 
 
@@ -100,6 +102,12 @@ VARIABLES = Variables(
         ("later", "ESF payments per head (× 0.001, 2 years earlier)"),
         ("z", "ESF payments per head (standardised)"),
         ("change", "ESF payments per head (change)"),
+        ("ahead", "ESF payments per head (log, 2 years later)"),
+        # terms that estimators add
+        ("lag(esf_pc, 1)", "ESF payments per head (1 year earlier)"),
+        ("unit mean of esf", "Region mean of ESF payments per head (log of 1 + x, 1 year earlier)"),
+        ("esf_pc h=0", "ESF payments per head, outcome in the same year"),
+        ("esf_pc h=3", "ESF payments per head, outcome 3 years on"),
         ("gap", "Pay gap (1 year earlier)"),
         ("net", "net"),
         ("small", "small"),

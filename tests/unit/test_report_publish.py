@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from data.errors import BadInput
-from models.study_results import StudyResults
 from reports.briefs.content import brief_of
 from reports.briefs.text import plain
 from reports.figures.coefficients import coefficient_plot
 from reports.figures.missingness import missingness_plot
-from reports.publish import publish
+from reports.publish import Published, publish
 from reports.site import write_index
+from reports.sources import source_line
 from tests import report_case
 from tests.unit.test_report_tables import HOSTILE, Ids
 
@@ -28,19 +28,23 @@ RUN = "eu-youth-esf-0123456789ab"
 EARNED_BY_A_DESIGN = re.compile(r"\b(effect|impact|caus)", re.IGNORECASE)
 
 
-def test_publishing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    first = publish(report_case.results(), tmp_path / "a", RUN, report_case.curve())
-    second = publish(report_case.results(), tmp_path / "b", RUN, report_case.curve())
-    assert [path.name for path in first.files] == [path.name for path in second.files]
-    for one, other in zip(first.files, second.files, strict=True):
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    """The example study with its curve, published once for the tests that only read."""
+    folder = tmp_path_factory.mktemp("published")
+    return publish(report_case.results(), folder, RUN, report_case.curve())
+
+
+def test_publishing_twice_gives_the_same_bytes(published: Published, tmp_path: Path) -> None:
+    again = publish(report_case.results(), tmp_path, RUN, report_case.curve())
+    assert [path.name for path in published.files] == [path.name for path in again.files]
+    for one, other in zip(published.files, again.files, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
-    assert first.html_brief in first.files
-    assert first.pdf_brief in first.files
+    assert {published.html_brief, published.pdf_brief} <= set(published.files)
 
 
-def test_every_number_of_the_brief_has_an_id_that_the_files_hold(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    published = publish(report_case.results(), folder, RUN, report_case.curve())
+def test_every_number_of_the_brief_has_an_id_that_the_files_hold(published: Published) -> None:
+    folder = published.html_brief.parent
     parser = Ids()
     parser.feed(published.html_brief.read_text("utf-8"))
     files = (folder / "coefficients.csv").read_text("utf-8")
@@ -50,8 +54,8 @@ def test_every_number_of_the_brief_has_an_id_that_the_files_hold(tmp_path: Path)
     assert {"eu-youth-esf/two-way/esf", "eu-youth-esf/(curve)/joint_p_value"} <= set(parser.ids)
 
 
-def test_the_html_brief_is_one_file_that_fetches_nothing(tmp_path: Path) -> None:
-    page = publish(report_case.results(), tmp_path, RUN).html_brief.read_text("utf-8")
+def test_the_html_brief_is_one_file_that_fetches_nothing(published: Published) -> None:
+    page = published.html_brief.read_text("utf-8")
     outside = re.sub(r"""\b(xmlns(:\w+)?|rdf:\w+)=["'][^"']*["']""", "", page)
     assert not re.search(r"""(src|href)=["']?https?:|@import|url\(["']?https?:""", outside)
     assert page.count("<svg ") >= 2
@@ -59,11 +63,10 @@ def test_the_html_brief_is_one_file_that_fetches_nothing(tmp_path: Path) -> None
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("case", [report_case.results(), report_case.undecided()])
-def test_association_is_never_worded_as_more(case: StudyResults, tmp_path: Path) -> None:
-    page = publish(case, tmp_path, RUN, report_case.curve()).html_brief.read_text("utf-8")
+def test_association_is_never_worded_as_more(published: Published) -> None:
+    page = published.html_brief.read_text("utf-8")
     words = re.sub(r"<(style|metadata)>.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)
-    conventions = {model.inference.convention for model in case.models}
+    conventions = {model.inference.convention for model in report_case.results().models}
     for convention in conventions:  # the field's own words, as inference states them
         words = words.replace(convention, "")
     assert not EARNED_BY_A_DESIGN.findall(words)
@@ -128,6 +131,25 @@ def test_an_override_stands_above_the_answer(tmp_path: Path) -> None:
     page = publish(report_case.overridden(), tmp_path, RUN).html_brief.read_text("utf-8")
     assert page.index("OVERRIDE") < page.index('class="answer"')
     assert "comparison with an older paper" in page
+
+
+def test_only_the_vintages_in_use_are_named_as_sources() -> None:
+    case = report_case.results()
+    spare = replace(case.panel.vintages[0], dataset="eurostat/ilc_li41", title="Poverty")
+    used = replace(case.panel.vintages[0], dataset="lfs")
+    panel = replace(case.panel, vintages=(used, spare))
+    assert source_line(panel) == "Source: Eurostat: lfs (2017-03-01)."
+    unnamed = tuple(replace(column, sources=()) for column in panel.columns)
+    both = source_line(replace(panel, columns=unnamed))
+    assert both == "Source: Eurostat: lfs (2017-03-01), ilc_li41 (2017-03-01)."
+
+
+def test_a_local_projection_can_be_published(tmp_path: Path) -> None:
+    case = report_case.results()
+    terms = tuple(report_case.term(f"esf h={h}", -0.2 * h - 0.1, 0.3) for h in range(3))
+    alone = replace(case, models=(report_case.model("response", terms, ("unit", "time")),))
+    page = publish(alone, tmp_path, RUN).html_brief.read_text("utf-8")
+    assert "then one year later the youth unemployment rate" in page
 
 
 def test_an_unknown_claim_publishes_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from data.errors import BadInput
 from models.engine.results import Curve
 from models.study_results import StudyResults
-from models.verdicts import CLAIMS, judge, read_claim
+from models.verdicts import CLAIMS, headline, judge, read_claim
 from tests import report_case
 
 Y1 = read_claim("Y1")
@@ -87,6 +87,27 @@ def test_overridden_inference_and_simulated_data_decide_nothing() -> None:
 def test_a_claim_whose_test_is_not_run_is_not_testable_here(claim: str) -> None:
     verdict = judge(read_claim(claim), with_headline((-0.8, 0.3)), agreeing())
     assert (verdict.ruling, verdict.grade) == ("not testable here", "none")
+
+
+def test_the_headline_is_found_in_models_that_name_their_terms_otherwise() -> None:
+    case = report_case.results()
+    response = report_case.model("lp", (report_case.term("esf h=0", -0.8, 0.3),), ("unit",))
+    untreated = replace(
+        report_case.model("mixed", (report_case.term("gdp", 0.8, 0.3),), ()), treatment=()
+    )
+    assert headline(replace(case, models=(response, *case.models)))[0].id == "two-way"
+    assert headline(replace(case, models=(response, untreated)))[1].term == "esf h=0"
+    assert headline(replace(case, models=(untreated,)))[1].term == "gdp"
+    with pytest.raises(BadInput, match="no model has a coefficient"):
+        headline(replace(case, models=(replace(untreated, terms=()),)))
+
+
+def test_the_multiverse_names_the_headline() -> None:
+    case = report_case.results()
+    verse = replace(report_case.curve().study, id=case.study.id)
+    assert verse.multiverse is not None
+    chosen = replace(verse, multiverse=replace(verse.multiverse, model="controls"))
+    assert headline(replace(case, study=chosen))[0].id == "controls"
 
 
 def test_every_claim_of_the_mission_has_its_file() -> None:
