@@ -58,7 +58,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         behind = sources(study.variables)
         own = {name: behind.get(name, frozenset([name])) for name in spec.treatment}
         levels = treatment_levels(design, panel, own, spec.estimator)
-        override = enforce(design, spec, levels, where)
+        override = enforce(design, spec, levels, where, panel.parent)
         result = load(spec.estimator).fit(design, spec)
     except BadInput as fault:
         if fault.where.startswith(where):

@@ -98,8 +98,13 @@ def _left(x: Floats, effects: list[Codes]) -> float:
     return float(np.sum(residual**2))
 
 
-def enforce(design: Design, spec: ModelSpec, levels: Mapping[str, Level], where: str) -> str | None:
-    """The written reason in force, if the rule needed one. Raises BadInput where it is missing."""
+def enforce(
+    design: Design, spec: ModelSpec, levels: Mapping[str, Level], where: str, parent: str | None
+) -> str | None:
+    """The written reason in force, if the rule needed one. Raises BadInput where it is missing.
+
+    `parent` is the panel's name for the level above the unit, for the message.
+    """
     national = [name for name in spec.treatment if levels.get(name) == "national"]
     if not national or design.parent is None:
         return None
@@ -112,10 +117,10 @@ def enforce(design: Design, spec: ModelSpec, levels: Mapping[str, Level], where:
     by = f"clustered by {' and '.join(inference.by)}" if inference.by else inference.kind
     raise BadInput(
         where,
-        f"treatment {national[0]!r} is the same for all units of a parent in a period, so it is "
+        f"treatment {national[0]!r} is the same for all units of a {parent} in a period, so it is "
         f"national, and {by} inference would count each unit as evidence of its own (such tests "
         "reject a true null about half of the time)",
-        'use inference = { kind = "cluster", by = ["parent"] } or a coarser column, or add '
+        f'use inference = {{ kind = "cluster", by = ["{parent}"] }} or a coarser column, or add '
         'override = "your reason" to it, which every table and brief will print',
     )
 

@@ -141,7 +141,7 @@ def _national(setting: Setting) -> Iterator[str]:
         level = treatment_levels(
             design, setting.panel, {name: behind.get(name, frozenset([name]))}
         )
-        enforce(design, alone, level, setting.where)
+        enforce(design, alone, level, setting.where, setting.panel.parent)
         if level[name] == "national":
             yield name
 

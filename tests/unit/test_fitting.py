@@ -98,11 +98,11 @@ def test_levels(tmp_path: Path, panel: Panel) -> None:
 def test_national_treatment_needs_national_clusters(
     tmp_path: Path, panel: Panel, inference: str
 ) -> None:
-    with pytest.raises(BadInput, match=r"'national' is the same for all units of a parent") as got:
+    with pytest.raises(BadInput, match=r"'national' is the same for all units of a country") as got:
         fit_one(tmp_path, panel, within("national", inference=inference))
     assert got.value.exit_code == 2
     assert got.value.where == f"{tmp_path / 'study.toml'}:5 model main"
-    assert 'by = ["parent"]' in got.value.todo
+    assert 'by = ["country"]' in got.value.todo
     assert 'override = "your reason"' in got.value.todo
 
 
