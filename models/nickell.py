@@ -68,7 +68,7 @@ def nickell_bound(design: Design, beta: Floats) -> Test | None:
     bias = nickell_bias(NEAR_UNIT_ROOT if rho is None else rho, periods)
     fits = "no stationary root fits it" if rho is None else f"a root of {rho:.3f} would give it"
     note = (
-        f"the estimate {estimate:.3f} of {design.terms[column]} is biased towards less persistence"
+        f"the estimate {estimate:.3f} of {design.terms[column]} is biased by about {bias:.2f}"
         f" with {periods:.0f} periods a unit ({fits}); use difference-gmm, system-gmm or lsdvc"
     )
     return Test("nickell_bias", bias, None, None, note)

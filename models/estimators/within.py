@@ -27,7 +27,9 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         raise BadInput("effects", "within needs some", 'add effects = ["unit", "time"]')
     linear, warnings = fit_screened(design, design.effects)
     statistics = fit_statistics(linear, "r2_within")
-    return report(linear, design, spec, statistics, _dynamic_bias(design, linear), warnings)
+    bias = _dynamic_bias(design, linear)
+    said = (*warnings, *(test.note for test in bias))  # tables print warnings, not every test
+    return report(linear, design, spec, statistics, bias, said)
 
 
 def _dynamic_bias(design: Design, linear: LinearFit) -> tuple[Test, ...]:
