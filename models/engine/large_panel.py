@@ -1,0 +1,109 @@
+"""Two-way within on arrays of many million rows: no copy of the panel, two passes in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.absorb import is_nested
+from models.design import Codes, Floats
+from models.engine.two_way import LargeFit, TwoWaySums, clustered, solve
+
+ROWS = 2**16  # handled at a time: a block of a few columns fits the processor's cache
+
+
+@dataclass(frozen=True)
+class LargePanel:
+    """p columns (n,), the outcome first, with codes (n,) without gaps; nothing is copied.
+
+    unit 0..N-1, time 0..T-1, cluster 0..G-1; weights (n,) or None.
+    """
+
+    columns: Sequence[Floats]
+    unit: Codes
+    time: Codes
+    cluster: Codes
+    weights: Floats | None = None
+
+    def blocks(self) -> Iterator[tuple[slice, Codes, Codes, Floats | None]]:
+        """Rows, their units and periods, and their weights, block by block."""
+        for start in range(0, len(self.unit), ROWS):
+            rows = slice(start, start + ROWS)
+            weights = None if self.weights is None else self.weights[rows]
+            yield rows, self.unit[rows], self.time[rows], weights
+
+
+def within_large(panel: LargePanel, terms: tuple[str, ...]) -> LargeFit:
+    """Coefficients of the regressors with unit and time effects, clustered (CR1).
+
+    Raises BadInput for regressors that the effects absorb, or a single cluster.
+    """
+    n_units, n_periods = int(panel.unit.max()) + 1, int(panel.time.max()) + 1
+    cell = panel.unit * n_periods
+    cell += panel.time
+    counts = np.bincount(cell, panel.weights, n_units * n_periods)
+    del cell
+    cells: Floats = counts.reshape(n_units, n_periods).astype(np.float64, copy=False)
+    totals = cells.sum(axis=1)
+    means = [_sums(panel, column, n_units) / totals for column in panel.columns]
+    solution = solve(_two_way_sums(panel, cells, totals, means), terms)
+    for j, mean in enumerate(means):  # from here on: what a unit and all its periods take away
+        mean -= (cells @ solution.gamma[:, j]) / totals
+    scores = _cluster_scores(panel, means, solution.gamma, solution.beta)
+    sizes = (len(panel.unit), n_units, n_periods, len(scores))
+    nested = tuple(is_nested(effect, panel.cluster) for effect in (panel.unit, panel.time))
+    return clustered(solution, scores.T @ scores, terms, sizes, (nested[0], nested[1]))
+
+
+def _sums(panel: LargePanel, column: Floats, n_units: int) -> Floats:
+    """Weighted sums of a column by unit (N,)."""
+    values = column if panel.weights is None else column * panel.weights
+    return np.bincount(panel.unit, values, n_units).astype(np.float64, copy=False)
+
+
+def _two_way_sums(
+    panel: LargePanel, cells: Floats, totals: Floats, means: list[Floats]
+) -> TwoWaySums:
+    """The sufficient statistics of `two_way`, in one pass."""
+    p, n_periods = len(means), cells.shape[1]
+    sums, products = np.zeros((p, n_periods)), np.zeros((p, p))
+    values = np.empty((p, ROWS))
+    for rows, unit, time, weights in panel.blocks():
+        block = values[:, : len(unit)]
+        for j, column in enumerate(panel.columns):
+            np.subtract(column[rows], means[j][unit], out=block[j])
+        weighted = block if weights is None else block * weights
+        products += weighted @ block.T
+        for j in range(p):
+            sums[j] += np.bincount(time, weighted[j], n_periods)
+    between = np.array([totals @ (mean - totals @ mean / totals.sum()) ** 2 for mean in means])
+    return TwoWaySums(
+        meetings=cells.T @ (cells / totals[:, None]),
+        by_period=cells.sum(axis=0),
+        sums=sums.T.copy(),
+        products=products,
+        before=np.diag(products) + between,
+    )
+
+
+def _cluster_scores(
+    panel: LargePanel, away: list[Floats], gamma: Floats, beta: Floats
+) -> Floats:
+    """Scores summed by cluster (G, k); away (p, N) and gamma (T, p) are subtracted by row."""
+    n_clusters, k = int(panel.cluster.max()) + 1, len(beta)
+    scores = [np.empty(len(panel.unit)) for _ in range(k)]
+    periods = np.ascontiguousarray(gamma.T)
+    values = np.empty((k + 1, ROWS))
+    for rows, unit, time, weights in panel.blocks():
+        block = values[:, : len(unit)]
+        for j, column in enumerate(panel.columns):
+            np.subtract(column[rows], away[j][unit], out=block[j])
+            block[j] -= periods[j][time]
+        residual = block[0] - beta @ block[1:]
+        if weights is not None:
+            residual *= weights
+        for j in range(k):
+            np.multiply(block[j + 1], residual, out=scores[j][rows])
+    return np.column_stack([np.bincount(panel.cluster, score, n_clusters) for score in scores])
