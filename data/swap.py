@@ -21,7 +21,7 @@ from data.vintages import (
     lay_in,
     map_staged,
 )
-from data.warehouse import FILE, VINTAGE_COLUMNS, attach
+from data.warehouse import FILE, VINTAGE_COLUMNS, opened
 from data.writer import beside, transaction
 
 WAREHOUSE = {"warehouse": ATTACHED}
@@ -45,7 +45,7 @@ def loaded_before(
     A publisher who takes a revision back may send the old bytes under a new date: that is a new
     edition. Bytes without a date of their own (`published` None) are what they were before.
     """
-    con = attach(home / FILE, read_only=True)
+    con = opened(home / FILE)
     try:
         rows = con.execute(
             statement(

@@ -6,6 +6,7 @@ transaction at a time. A reader sees one state for as long as it is open.
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from data.sql import listed, literal, statement
 from data.vintages import ATTACHED, OPEN_END, Vintage, day, tables
 
 FILE = f"{ATTACHED}.duckdb"
+PATIENCE = 60.0  # seconds to wait for others to let go of the file
 VINTAGE_COLUMNS = (
     "dataset, vintage, published, retrieved, sha256, file, raw, rows, changed, quarantined,"
     " title, publisher, licence"
@@ -68,7 +70,7 @@ class Warehouse:
             if not self.path.is_file():
                 todo = "run `regsi ingest` or `regsi run`"
                 raise BadInput(str(self.path), "nothing has been loaded yet", todo)
-            self._con = attach(self.path, read_only=True)
+            self._con = opened(self.path)
         return self._con
 
     def datasets(self) -> tuple[str, ...]:
@@ -144,15 +146,32 @@ class Warehouse:
         )
 
 
-def attach(path: Path, read_only: bool) -> DuckDBPyConnection:
-    """A DuckDB connection with the warehouse as its default catalogue, or RegsiError if in use."""
+def opened(path: Path) -> DuckDBPyConnection:
+    """A connection with the warehouse attached read-only as its default catalogue."""
     con = duckdb.connect()
-    mode = " (READ_ONLY)" if read_only else ""
     try:
-        con.execute(f"ATTACH {literal(str(path))} AS {ATTACHED}{mode}")
-    except duckdb.Error as fault:
+        attach(con, path, read_only=True)
+    except RegsiError:
         con.close()
-        what = f"cannot be opened ({str(fault).splitlines()[0]})"
-        raise RegsiError(str(path), what, "let the other process finish") from None
+        raise
     con.execute(f"USE {ATTACHED}")
     return con
+
+
+def attach(con: DuckDBPyConnection, path: Path, read_only: bool) -> None:
+    """Attaches the warehouse, waiting for a writer's moment, or for readers, to be over.
+
+    Raises RegsiError if they are not, or if this very process holds the file open otherwise.
+    """
+    mode = " (READ_ONLY)" if read_only else ""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            con.execute(f"ATTACH {literal(str(path))} AS {ATTACHED}{mode}")
+            return
+        except duckdb.Error as fault:
+            waiting = isinstance(fault, duckdb.IOException) and "lock" in str(fault)
+            if not waiting or time.monotonic() > deadline:
+                what = f"is in use or damaged ({str(fault).splitlines()[0]})"
+                raise RegsiError(str(path), what, "let readers and writers finish") from None
+            time.sleep(0.1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from duckdb import DuckDBPyConnection
 from data.errors import RegsiError
 from data.sql import literal
 from data.vintages import ATTACHED
-from data.warehouse import FILE, LAYOUT
+from data.warehouse import FILE, LAYOUT, attach
 
 MEMORY = "700MB"  # of DuckDB's own; what does not fit goes to disk
 # rows that do not go in, with the rule they break; readers and contracts add to it
@@ -24,7 +23,6 @@ SET_ASIDE = (
     "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
     " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
 )
-PATIENCE = 60.0  # seconds to wait for readers to let go
 
 
 @contextmanager
@@ -75,18 +73,8 @@ def staging(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
 
 @contextmanager
 def beside(con: DuckDBPyConnection, home: Path, read_only: bool) -> Iterator[None]:
-    """The warehouse attached to the staging connection; a writer waits for readers to let go."""
-    mode = " (READ_ONLY)" if read_only else ""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            con.execute(f"ATTACH {literal(str(home / FILE))} AS {ATTACHED}{mode}")
-            break
-        except duckdb.Error as fault:
-            if time.monotonic() > deadline or "same process" in str(fault):
-                what = f"is in use ({str(fault).splitlines()[0]})"
-                raise RegsiError(str(home / FILE), what, "let readers finish") from None
-            time.sleep(0.2)
+    """The warehouse attached to the staging connection for a moment."""
+    attach(con, home / FILE, read_only)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 import shutil
+import struct
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ def frame_grid(load: Load, suffix: str) -> Grid:
                 source=source,
             )
         )
-    except (duckdb.Error, ValueError, OSError) as fault:
+    except (duckdb.Error, ValueError, OSError, struct.error) as fault:
         what = f"cannot be read ({str(fault).splitlines()[0]})"
         raise BadInput(load.file.name, what, "fetch the file again") from None
     refuse_no_row(load, load.file.name)

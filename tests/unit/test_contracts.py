@@ -1,0 +1,129 @@
+"""Each rule of a contract on the smallest table that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import duckdb
+import pytest
+
+from data.contracts import check, check_freshness
+from data.errors import ContractBroken
+from data.recipes import Additivity, Contract, DatasetRecipe, Excused, FileLayout, ValueRange
+from data.writer import SET_ASIDE
+
+Row = tuple[str, str, str, float | None, str]
+SEXES = Additivity("sex", "T", ("F", "M"), slack=0.15)
+ROWS: list[Row] = [
+    ("F", "AT11", "2011", 1.0, ""),
+    ("M", "AT11", "2011", 2.0, "b"),
+    ("T", "AT11", "2011", 3.0, ""),
+    ("F", "BE10", "2011", None, "c"),
+    ("M", "BE10", "2011", 2.0, ""),
+    ("T", "BE10", "2011", 9.0, ""),
+]
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def staged(con: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
+    con.execute(SET_ASIDE)
+    con.execute("CREATE TABLE rows (sex VARCHAR, geo VARCHAR, time VARCHAR, v DOUBLE, f VARCHAR)")
+    con.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", rows)
+    con.execute("CREATE TABLE series AS SELECT rowid::INTEGER AS series, sex, geo FROM rows")
+    con.execute("CREATE TABLE periods AS SELECT DISTINCT 0::USMALLINT AS period, time FROM rows")
+    con.execute(
+        "CREATE TABLE cells AS SELECT rowid::INTEGER AS series, 0::USMALLINT AS period,"
+        " v AS value, f AS flags FROM rows"
+    )
+
+
+def recipe(*excused: Excused, **rules: Any) -> DatasetRecipe:
+    contract = Contract(**rules)
+    layout = FileLayout(("x",), "eurostat_tsv")
+    return DatasetRecipe(
+        *("p/d", "t", "p", "l", "regional", "", ("sex", "geo"), (layout,)),
+        contract=contract,
+        excused=excused,
+    )
+
+
+def test_a_sound_table_passes_every_rule(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, ROWS)
+    sound = recipe(
+        flags="bc",
+        ranges=(ValueRange(0, 10), ValueRange(high=2, where={"sex": "M"})),
+        additive=(SEXES,),
+        expected={"geo": ("AT11",)},
+        known={"sex": ("F", "M", "T")},
+        rows=(6, 6),
+        rows_per_year=(1, 6),
+    )
+    assert check(con, sound, "x.tsv") == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"flags": "b"}, "rule flags, file x.tsv: 1 rows break it, unknown flag in c: F, BE10"),
+        ({"ranges": (ValueRange(high=5),)}, r"rule range.*outside \[-inf, 5\]: T, BE10, 2011: 9"),
+        ({"ranges": (ValueRange(low=2, where={"sex": "F"}),)}, "rule range.*: F, AT11, 2011: 1"),
+        ({"known": {"geo": ("AT11",)}}, "rule known.*3 rows break it, unknown code of geo: F, BE"),
+        ({"expected": {"geo": ("AT11", "CZ01")}}, "rule expected.*geo lacks CZ01"),
+        ({"rows": (7, 9)}, "rule rows.*6 rows where 7 to 9 are expected"),
+        ({"rows_per_year": (1, 5)}, "rule rows.*6 rows of 2011 where 1 to 5 are expected"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_rows(
+    con: duckdb.DuckDBPyConnection, rules: dict[str, Any], message: str
+) -> None:
+    staged(con, ROWS)
+    with pytest.raises(ContractBroken, match=message):
+        check(con, recipe(**rules), "x.tsv")
+
+
+def test_parts_that_do_not_make_up_the_total(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, [*ROWS[:3], ("F", "BE10", "2011", 1.0, ""), *ROWS[4:]])
+    with pytest.raises(ContractBroken, match=r"1 times T is not the sum of F, M \(BE10, 2011: 9"):
+        check(con, recipe(additive=(SEXES,)), "x.tsv")
+
+
+def test_a_total_within_the_rounding_of_its_parts_passes(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, [("F", "A", "1", 1.0, ""), ("M", "A", "1", 2.0, ""), ("T", "A", "1", 3.1, "")])
+    assert check(con, recipe(additive=(SEXES,)), "x.tsv") == 0
+    strict = Additivity("sex", "T", ("F", "M"), tolerance=0.01)
+    con.execute("DROP VIEW staged")
+    with pytest.raises(ContractBroken, match="rule additive"):
+        check(con, recipe(additive=(strict,)), "x.tsv")
+
+
+def test_tolerated_rows_are_set_aside(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, ROWS)
+    assert check(con, recipe(ranges=(ValueRange(high=5),), tolerate=1), "x.tsv") == 1
+    assert con.execute("SELECT max(value), count(*) FROM staged").fetchone() == (3.0, 5)
+    assert con.execute("SELECT key, value FROM set_aside").fetchone() == ("T, BE10", 9.0)
+
+
+def test_an_excused_defect_is_let_through_up_to_its_ceiling(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, ROWS)
+    excuse = Excused("range", "known since 2012", ceiling=1, where={"geo": "BE10"})
+    high = {"ranges": (ValueRange(high=5),)}
+    assert check(con, recipe(excuse, **high), "x.tsv") == 0
+    assert con.execute("SELECT max(value) FROM staged").fetchone() == (9.0,)
+    con.execute("DROP VIEW staged")
+    low = {"ranges": (ValueRange(high=1.5),)}
+    with pytest.raises(ContractBroken, match="2 rows break it where 1 are excused"):
+        check(con, recipe(excuse, **low), "x.tsv")
+
+
+def test_an_edition_too_old_is_refused() -> None:
+    fresh = recipe(max_age_days=400)
+    check_freshness(fresh, date(2025, 1, 1), date(2025, 12, 31))
+    with pytest.raises(ContractBroken, match="more than 400 days old"):
+        check_freshness(fresh, date(2025, 1, 1), date(2026, 12, 31))

@@ -1,0 +1,92 @@
+"""Recipes: what they may say, and that every one in the catalogue can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data import recipes
+from data.errors import BadInput
+from data.recipes import dataset_ids, dataset_recipe, read_recipe
+from data.sources import reader
+
+GOOD = """
+title = "A table"
+publisher = "Somebody"
+licence = "free"
+level = "regional"
+dimensions = ["geo"]
+
+[[file]]
+names = ["{code}.tsv"]
+reader = "eurostat_tsv"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    (tmp_path / "somebody").mkdir()
+    yield tmp_path / "somebody"
+    recipes.dataset_recipe.cache_clear()
+
+
+def test_every_recipe_of_the_catalogue_can_be_read() -> None:
+    assert len(dataset_ids()) > 50
+    for id in dataset_ids():
+        recipe = dataset_recipe(id)
+        assert recipe.id == id
+        assert recipe.title
+        assert recipe.publisher
+        assert recipe.licence
+        assert "geo" in recipe.dimensions or recipe.id == "jrc/nuts_converter"
+        for layout in recipe.files:
+            assert layout.names
+            assert callable(reader(layout.reader))
+
+
+def test_a_eurostat_table_needs_no_more_than_a_title_and_its_dimensions(folder: Path) -> None:
+    shared = recipes.CATALOGUE / "eurostat" / "_publisher.toml"
+    (folder / "_publisher.toml").write_text(shared.read_text())
+    path = folder / "ilc_mddd21.toml"
+    path.write_text('title = "Severe deprivation"\ndimensions = ["unit", "geo"]\n')
+    recipe = read_recipe(path)
+    assert recipe.level == "regional"
+    assert [layout.reader for layout in recipe.files] == [
+        "eurostat_tsv",
+        "eurostat_sdmx_csv",
+        "json_stat",
+        "databrowser_xlsx",
+    ]
+    assert "ilc_mddd21.tsv.gz" in recipe.files[0].names
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("title", "titel"), "recipe somebody/x.toml: unknown key 'titel'; known are"),
+        (('title = "A table"', ""), "key 'title' is missing"),
+        (('"geo"', '"Geo"'), "dimension 'Geo' is not usable"),
+        (('"geo"', '"value"'), "dimension 'value' is not usable"),
+        (('"regional"', '"local"'), "unknown level 'local'"),
+        (("eurostat_tsv", "eurostat_tvs"), "unknown reader 'eurostat_tvs'"),
+        (("[[file]]", "[[file]]\nsheets = 'Data'"), r"\[\[file\]\]: unknown key 'sheets'"),
+        (("[[file]]", "[contract]\nrow = 3\n[[file]]"), r"\[contract\]: unknown key 'row'"),
+        (("[[file]]", "[[excused]]\nrule = 'key'\n[[file]]"), "key 'reason' is missing"),
+        (("[[file]]", "[wanted]\nsex = ['T']\n[[file]]"), "'sex' is not a dimension"),
+        (("[[file]]", "[labels.sex]\nTotal = 'T'\n[[file]]"), "'sex' is not a dimension"),
+        (("[[file]]", "[[file]"), "is not valid TOML"),
+    ],
+)
+def test_a_fault_in_a_recipe_is_named(folder: Path, change: tuple[str, str], message: str) -> None:
+    path = folder / "x.toml"
+    path.write_text(GOOD.replace(*change, 1))
+    with pytest.raises(BadInput, match=message):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("id", ["eurostat/no_such", "eurostat", "../../etc/passwd", "a/b/c", ""])
+def test_an_unknown_dataset_is_named(id: str) -> None:
+    with pytest.raises(BadInput, match="there is no recipe of this name"):
+        dataset_recipe(id)
