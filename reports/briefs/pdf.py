@@ -17,7 +17,7 @@ from reports.numbers import typographic
 from reports.tables.grid import regression_grid
 from reports.tables.html import SIDE_BY_SIDE, column_splits
 from reports.tables.parts import Row
-from reports.tables.stacked import HEADINGS, settings, stacks
+from reports.tables.stacked import HEADINGS, SAID_ELSEWHERE, settings, stacks
 
 TEMPLATE = Path(__file__).with_name("brief.typ")
 
@@ -52,7 +52,7 @@ def table_data(results: StudyResults) -> dict[str, Any]:
     if len(grid.heads) > SIDE_BY_SIDE:
         shown = stacks(results, results.models, only_treatments=True)
         said = [f"{name}: {text}." for name, text in settings(results, results.models)]
-        notes = [note for note in notes if note["kind"] != "convention"]
+        notes = [note for note in notes if note["kind"] not in SAID_ELSEWHERE]
         stacked = [
             {
                 "label": stack.label,

@@ -27,7 +27,7 @@ from reports.numbers import per_cent
 from reports.sources import source_line
 from reports.variables import Variables, counted, index_word, plural
 
-ROW, LEFT, GAP, RIGHT = 0.24, 2.3, 0.3, 0.2  # inches
+ROW, LEFT, GAP, RIGHT = 0.2, 2.3, 0.3, 0.2  # inches
 LONGEST = 38  # characters of a column's label
 SHADES = LinearSegmentedColormap.from_list("missing", ["#f3f5f7", "#7fb0cd", "#0b5d8f", "#062f49"])
 QUINTILES = ("lowest", "2", "3", "4", "highest")
@@ -104,7 +104,7 @@ def _short(share: float) -> str:
 
 
 def _period_ticks(axes: Axes, periods: Sequence[int]) -> None:
-    step = max(1, len(periods) // 8)
+    step = -(-len(periods) // 8)
     places = range(0, len(periods), step)
     axes.set_xticks(list(places), [str(periods[place]) for place in places], fontsize=6.5)
 

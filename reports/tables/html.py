@@ -11,7 +11,7 @@ from models.study_results import StudyResults
 from reports.numbers import split_at_point
 from reports.tables.grid import Grid, regression_grid
 from reports.tables.parts import Row
-from reports.tables.stacked import HEADINGS, settings, stacks
+from reports.tables.stacked import HEADINGS, SAID_ELSEWHERE, settings, stacks
 from reports.templates import stylesheet, templates
 
 SIDE_BY_SIDE = 5  # models on a page; more are stacked
@@ -38,6 +38,7 @@ def html_table(results: StudyResults, heading: bool = True) -> Markup:
                 grid=grid,
                 heading=heading,
                 headings=HEADINGS,
+                said_elsewhere=SAID_ELSEWHERE,
                 stacks=stacks(results, results.models),
                 settings=settings(results, results.models),
             )

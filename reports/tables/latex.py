@@ -85,7 +85,7 @@ def _label(study: str) -> str:
 
 
 def _note(kind: str, text: str) -> str:
-    return escaped(text) if kind in {"plain", "convention"} else rf"\textbf{{{escaped(text)}}}"
+    return escaped(text) if kind in {"plain", "layout", "convention"} else rf"\textbf{{{escaped(text)}}}"
 
 
 def _tabular(grid: Grid, part: slice) -> str:

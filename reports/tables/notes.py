@@ -11,14 +11,17 @@ from models.study_results import PanelSummary, StudyResults
 from reports.sources import source_line
 from reports.variables import Variables, panel_word
 
-NoteKind = Literal["simulated", "override", "warning", "convention", "plain"]
+NoteKind = Literal["simulated", "override", "warning", "layout", "convention", "plain"]
 
 SIMULATED = "SIMULATED DATA: made by a seeded generator, these numbers say nothing of the world."
 
 
 @dataclass(frozen=True)
 class Note:
-    """One note. The first three kinds must be impossible to overlook."""
+    """One note. The first three kinds must be impossible to overlook.
+
+    A layout note explains the side-by-side table; a stacked one says conventions with each model.
+    """
 
     kind: NoteKind
     text: str
@@ -35,7 +38,7 @@ def table_notes(
     notes = [Note("simulated", SIMULATED)] if results.panel.simulated else []
     notes += [Note("override", text) for text in _grouped(models, overrides)]
     notes += [Note("warning", text) for text in _grouped(models, lambda model: model.warnings)]
-    notes.append(Note("plain", "Standard errors in parentheses, 95 % intervals in brackets."))
+    notes.append(Note("layout", "Standard errors in parentheses, 95 % intervals in brackets."))
     notes += [Note("convention", text) for text in _grouped(models, _convention)]
     notes += [Note("plain", text) for text in _levels(models, variables)]
     names = dict.fromkeys(
@@ -91,8 +94,8 @@ def _levels(models: tuple[ModelResult, ...], variables: Variables) -> list[str]:
         "national": "recorded for whole countries, not for the unit itself",
         "modelled": "spread over regions by a model, not recorded there",
     }
-    return [
-        f"{variables.label(name)}: {said[level]}."
-        for name, level in levels.items()
-        if level in said
-    ]
+    by_level: dict[str, list[str]] = {}
+    for name, level in levels.items():
+        if level in said:
+            by_level.setdefault(said[level], []).append(variables.label(name))
+    return [f"{'; '.join(names)}: {words}." for words, names in by_level.items()]

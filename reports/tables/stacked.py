@@ -20,6 +20,7 @@ from reports.tables.grid import (
 from reports.tables.parts import Cell
 from reports.variables import Variables, counted, panel_word
 
+SAID_ELSEWHERE = frozenset({"layout", "convention"})  # notes that this shape has no use for
 HEADINGS = ("", "estimate", "std. error", "95 % interval", "p", "df", "obs.")
 
 

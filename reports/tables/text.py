@@ -11,7 +11,7 @@ from reports.numbers import split_at_point
 from reports.tables.curve_text import curve_summary
 from reports.tables.grid import Grid, regression_grid
 from reports.tables.parts import Cell, Row, wrapped_labels
-from reports.tables.stacked import HEADINGS, settings, stacks
+from reports.tables.stacked import HEADINGS, SAID_ELSEWHERE, settings, stacks
 
 __all__ = ["curve_summary", "text_table"]
 
@@ -33,7 +33,7 @@ def text_table(
     parts, notes = _side_by_side(grid), grid.notes
     if _widest(parts) > width:
         parts = _stacked(results, models, width)
-        notes = tuple(note for note in notes if note.kind != "convention")
+        notes = tuple(note for note in notes if note.kind not in SAID_ELSEWHERE)
     rule = "─" * min(_widest(parts), width)
     heading = [grid.title, *([f"Outcome: {grid.outcome}"] if grid.outcome else [])]
     lines = [*heading, rule]
