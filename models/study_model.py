@@ -101,6 +101,9 @@ def _option(table: Table, key: str) -> Any:
         return table.whole(key)
     if key == "cohort":
         return table.text(key)
+    if key == "slopes" and isinstance(value, dict):
+        by_group = table.inner(key)
+        return {group: by_group.texts(group) for group in by_group.values}
     if key == "slopes":
         return table.texts(key)
     return tuple(value) if isinstance(value, list) else value
