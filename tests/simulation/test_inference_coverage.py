@@ -129,12 +129,12 @@ def contemporaneous(rng: Rng) -> Sample:
 
 
 def spatial(rng: Rng) -> Sample:
-    """Places whose shocks are moving averages over about 80 km."""
-    n, periods = 500, 2
+    """Places whose shocks are moving averages over 60 km."""
+    n, periods = 350, 2
     places = np.column_stack([rng.uniform(40, 56, n), rng.uniform(0, 20, n)])
     flat = places * [111.0, 74.0]
     distance = np.sqrt(np.square(flat[:, None] - flat).sum(axis=2))
-    mix = np.maximum(1.0 - distance / 80.0, 0.0)
+    mix = np.maximum(1.0 - distance / 60.0, 0.0)
     unit, time = grid(n, periods)
     parts = [(mix @ rng.normal(size=(n, periods))).ravel() for _ in range(2)]
     return Sample(parts[0], parts[1], unit, time, places=places[unit], effects=("time",))
@@ -207,7 +207,7 @@ MEANT: dict[str, tuple[Callable[[Rng], Sample], Inference, str]] = {
         Inference("panel-corrected"),
         "12 units x 80 periods, correlated across units only",
     ),
-    "Conley": (spatial, Inference("conley", km=160.0), "500 places, shocks shared within 160 km"),
+    "Conley": (spatial, Inference("conley", km=120.0), "350 places, shocks shared within 120 km"),
     "wild": (
         lambda rng: persistent(rng, 15),
         Inference("wild-cluster", ("unit",), draws=399),
