@@ -85,7 +85,8 @@ def _label(study: str) -> str:
 
 
 def _note(kind: str, text: str) -> str:
-    return escaped(text) if kind in {"plain", "layout", "convention"} else rf"\textbf{{{escaped(text)}}}"
+    loud = kind in {"simulated", "override", "warning"}
+    return rf"\textbf{{{escaped(text)}}}" if loud else escaped(text)
 
 
 def _tabular(grid: Grid, part: slice) -> str:
