@@ -14,8 +14,8 @@ from models.study_results import StudyResults
 from reports.briefs.text import Brief
 from reports.figures.style import Picture
 from reports.numbers import typographic
-from reports.tables.grid import regression_grid
-from reports.tables.html import SIDE_BY_SIDE, column_splits
+from reports.tables.grid import Grid, regression_grid
+from reports.tables.html import SIDE_BY_SIDE, Split, column_splits
 from reports.tables.parts import Row
 from reports.tables.stacked import HEADINGS, SAID_ELSEWHERE, settings, stacks
 
@@ -48,12 +48,15 @@ def pdf_brief(brief: Brief, results: StudyResults, pictures: Mapping[str, Pictur
 def table_data(results: StudyResults) -> dict[str, Any]:
     """The regression table as the template reads it: side by side, or stacked if wide."""
     grid = regression_grid(results)
-    notes = [asdict(note) for note in grid.notes]
-    if len(grid.heads) > SIDE_BY_SIDE:
-        shown = stacks(results, results.models, only_treatments=True)
-        said = [f"{name}: {text}." for name, text in settings(results, results.models)]
-        notes = [note for note in notes if note["kind"] not in SAID_ELSEWHERE]
-        stacked = [
+    return _stacked(results, grid) if len(grid.heads) > SIDE_BY_SIDE else _side_by_side(grid)
+
+
+def _stacked(results: StudyResults, grid: Grid) -> dict[str, Any]:
+    """Treatments only: all else is in the files."""
+    return {
+        "stacked": True,
+        "headings": HEADINGS,
+        "stacks": [
             {
                 "label": stack.label,
                 "outcome": stack.outcome,
@@ -62,26 +65,23 @@ def table_data(results: StudyResults) -> dict[str, Any]:
                     for line in stack.lines
                 ],
             }
-            for stack in shown
-        ]
-        shape = {"stacked": True, "headings": HEADINGS, "stacks": stacked}
-        return {**shape, "said": said, "notes": notes}
+            for stack in stacks(results, results.models, only_treatments=True)
+        ],
+        "said": [f"{name}: {text}." for name, text in settings(results, results.models)],
+        "notes": [asdict(note) for note in grid.notes if note.kind not in SAID_ELSEWHERE],
+    }
+
+
+def _side_by_side(grid: Grid) -> dict[str, Any]:
     rows = [*grid.terms, *grid.facts]
     columns = [column_splits(rows, index) for index in range(len(grid.heads))]
-    cells = [
-        [
-            (
-                [split.before_width, typographic(split.before), split.after_width, split.after]
-                if (split := column[number])
-                else [_words(row, index)]
-            )
-            for index, column in enumerate(columns)
-        ]
+    lines = [
+        {
+            "kind": row.kind,
+            "label": row.label,
+            "cells": [_cell(row, index, column[number]) for index, column in enumerate(columns)],
+        }
         for number, row in enumerate(rows)
-    ]
-    lines: list[dict[str, Any]] = [
-        {"kind": row.kind, "label": row.label, "cells": texts}
-        for row, texts in zip(rows, cells, strict=True)
     ]
     return {
         "stacked": False,
@@ -89,8 +89,15 @@ def table_data(results: StudyResults) -> dict[str, Any]:
         "heads": [asdict(head) for head in grid.heads],
         "rows": lines[: len(grid.terms)],
         "facts": lines[len(grid.terms) :],
-        "notes": notes,
+        "notes": [asdict(note) for note in grid.notes],
     }
+
+
+def _cell(row: Row, index: int, split: Split | None) -> list[object]:
+    """Four parts for a number that is aligned, one for what is centred."""
+    if split is None:
+        return [_words(row, index)]
+    return [split.before_width, typographic(split.before), split.after_width, split.after]
 
 
 def _words(row: Row, index: int) -> str:
