@@ -8,20 +8,21 @@ draws for all specifications, so that their dependence is kept. Adjusted p-value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from models.design import Floats
-from models.engine.resampling import Resampler, sign_draws
+from models.engine.resampling import sign_draws
 from models.engine.results import JointStatistic, JointTest
 from models.engine.subsets import Indices
 
 HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
 NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
+Resampled = Callable[[Floats], Iterable[tuple[Floats, Floats]]]
 TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
@@ -80,14 +81,15 @@ def curve_statistics(t: Floats, estimates: Floats, critical: Floats) -> dict[str
 
 
 def null_curves(
-    resamplers: Sequence[Resampler],
+    resampled: Resampled,
     observed: ObservedCurve,
     signs: Floats,
     say: Callable[[str], None],
 ) -> NullCurves:
     """Resample all specifications with the draws `signs` (clusters, D), in parts of bounded size.
 
-    The order of `observed` is that of the resamplers' cells.
+    `resampled` gives slopes and t-statistics (S, D) for such draws, chunk by chunk, in the order
+    of `observed`.
     """
     n_specs, draws = len(observed.t), signs.shape[1]
     step = max(1, NUMBERS // n_specs)
@@ -98,7 +100,7 @@ def null_curves(
     for start in range(0, draws, step):
         part = signs[:, start : start + step]
         say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
-        drawn = [resampler.statistics(part) for resampler in resamplers]
+        drawn = list(resampled(part))
         t = np.concatenate([t for _, t in drawn])
         estimates = np.concatenate([slopes for slopes, _ in drawn]) * observed.units[:, None]
         statistics.append(curve_statistics(t, estimates, observed.critical))
@@ -111,7 +113,7 @@ def null_curves(
 
 
 def joint_test(
-    resamplers: Sequence[Resampler],
+    resampled: Resampled,
     observed: ObservedCurve,
     clusters: tuple[str, int],
     draws: int,
@@ -126,7 +128,7 @@ def joint_test(
     """
     signs, every = sign_draws(clusters[1], draws, seed)
     spare = 0 if every else 1
-    null = null_curves(resamplers, observed, signs, say)
+    null = null_curves(resampled, observed, signs, say)
     found = {
         name: JointStatistic(name, value, _p_value(null.statistics[name], value, spare))
         for name, value in observed.statistics().items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,53 +12,55 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import BadInput
 from data.panel import Panel
-from models.engine.estimation import GroupEstimates, estimate_group
+from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import audit, leave_out, main_group
 from models.engine.results import Curve, DroppedCells, JointTest
-from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import Setting, lay_out
-from models.engine.specs_table import WORKING, group_table
+from models.engine.specs_table import WORKING
 from models.engine.summary import axes_of, summarise, variance_shares
 from models.study import Study
 
 Say = Callable[[str], None]
 
 
-def run_curve(study: Study, panel: Panel, say: Say) -> Curve:
+def run_curve(
+    study: Study, panel: Panel, say: Say, workplace: Callable[[Setting], Workplace] = Here
+) -> Curve:
     """Estimate a study's multiverse on a panel; `say` is told what is being computed.
 
-    Raises BadInput, placed in the study file, for whatever the multiverse cannot do; single cells
-    that cannot be estimated are counted with their reason instead.
+    `workplace` is where its chunks are computed. Raises BadInput, placed in the study file, for
+    whatever the multiverse cannot do; single cells that cannot be estimated are counted with
+    their reason instead.
     """
     # many small problems: more threads only wait for each other, and one gives the same bits
     # on every machine
     with threadpool_limits(limits=1, user_api="blas"):
-        return _run(study, panel, say)
+        setting = lay_out(study, panel)
+        return _run(setting, workplace(setting), say)
 
 
-def _run(study: Study, panel: Panel, say: Say) -> Curve:
+def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     started = time.perf_counter()
-    setting = lay_out(study, panel)
-    groups = _estimate(setting, say)
-    dropped = (*setting.declared.excluded, *_failed(groups))
-    specs = pd.concat([group_table(setting, *pair) for pair in groups], ignore_index=True)
+    chunks = _estimate(setting, workplace, say)
+    dropped = (*setting.declared.excluded, *_failed(chunks))
+    specs = pd.concat([chunk.table for chunk in chunks], ignore_index=True)
     if specs.empty:
         reasons = "; ".join(f"{part.reason} ({part.cells})" for part in dropped)
         todo = "widen the samples or drop choices"
         raise BadInput(setting.where, f"no cell can be estimated: {reasons}", todo)
     estimated = time.perf_counter()
-    joint, specs = _joint(setting, [found for _, found in groups], specs, say)
+    joint, specs = _joint(setting, workplace, chunks, specs, say)
     tested = time.perf_counter()
     main = main_group(setting)
     summary, by_pair = summarise(specs)
     placebos = audit(setting, main, say)
     without = leave_out(setting, main, say)
     return Curve(
-        study=study,
-        panel_name=panel.name,
-        panel_sha256=panel.sha256,
-        simulated=panel.simulated,
+        study=setting.study,
+        panel_name=setting.panel.name,
+        panel_sha256=setting.panel.sha256,
+        simulated=setting.panel.simulated,
         inference=_convention(setting),
         axes=axes_of(specs),
         controls=setting.declared.optional,
@@ -82,29 +83,34 @@ def _run(study: Study, panel: Panel, say: Say) -> Curve:
     )
 
 
-def _estimate(setting: Setting, say: Say) -> list[tuple[SampleGroup, GroupEstimates]]:
-    """Every declared cell, grouped by the rows that it rests on."""
-    declared, done = setting.declared, 0
-    groups = []
-    for stratum in declared.strata:
-        for group in sample_groups(setting.columns, declared, stratum, setting.clusters):
-            groups.append((group, estimate_group(group, resampling=True)))
-            done += len(group.pair)
-        say(f"specification curve: {done:,} of {declared.cells:,} cells")
-    return groups
+def _estimate(setting: Setting, workplace: Workplace, say: Say) -> list[ChunkTable]:
+    """Every declared cell, chunk by chunk; told at most every second."""
+    done, told = 0, time.perf_counter()
+    chunks = []
+    for chunk in workplace.tables(len(parts(setting))):
+        chunks.append(chunk)
+        done += chunk.cells
+        if time.perf_counter() - told > 1.0 or done == setting.declared.cells:
+            say(f"specification curve: {done:,} of {setting.declared.cells:,} cells")
+            told = time.perf_counter()
+    return chunks
 
 
-def _failed(groups: Sequence[tuple[SampleGroup, GroupEstimates]]) -> tuple[DroppedCells, ...]:
-    reasons = Counter(reason for _, found in groups for reason in found.reason if reason)
+def _failed(chunks: Sequence[ChunkTable]) -> tuple[DroppedCells, ...]:
+    reasons = sum((Counter(chunk.failed) for chunk in chunks), Counter[str]())
     return tuple(DroppedCells("failed", reason, cells) for reason, cells in reasons.items())
 
 
 def _joint(
-    setting: Setting, found: Sequence[GroupEstimates], specs: pd.DataFrame, say: Say
+    setting: Setting,
+    workplace: Workplace,
+    chunks: Sequence[ChunkTable],
+    specs: pd.DataFrame,
+    say: Say,
 ) -> tuple[JointTest, pd.DataFrame]:
     """The joint test; the specifications with their resampled p-values, in declared order."""
-    resamplers = [part.resampler for part in found if part.resampler is not None]
-    present = np.unique(np.concatenate([resampler.cluster for resampler in resamplers]))
+    present = np.unique(np.concatenate([chunk.present for chunk in chunks]))
+    estimated = [k for k, chunk in enumerate(chunks) if len(chunk.table)]
     observed = ObservedCurve(
         t=specs["one_way"].to_numpy(),
         standardised=specs["standardised"].to_numpy(),
@@ -112,7 +118,7 @@ def _joint(
         critical=specs["critical"].to_numpy(),
     )
     joint, wild, adjusted = joint_test(
-        [replace(r, cluster=np.searchsorted(present, r.cluster)) for r in resamplers],
+        lambda signs: workplace.resampled(estimated, present, signs),
         observed,
         (setting.clusters[0], len(present)),
         setting.multiverse.draws,

@@ -15,8 +15,13 @@ from models.engine.setting import Setting, is_main_sample
 WORKING = ("one_way", "critical", "unit", "order")
 
 
-def group_table(setting: Setting, group: SampleGroup, found: GroupEstimates) -> pd.DataFrame:
-    """One row for each estimated cell, as `Curve.specs` describes them, and the WORKING columns."""
+def group_table(
+    setting: Setting, group: SampleGroup, found: GroupEstimates, position: int
+) -> pd.DataFrame:
+    """One row for each estimated cell, as `Curve.specs` describes them, and the WORKING columns.
+
+    position is that of the group's stratum among the declared ones.
+    """
     usable = found.usable
     estimate, error = found.estimate[usable], found.std_error[usable]
     pairs = [group.stratum.pairs[i] for i in group.pair[usable]]
@@ -45,7 +50,7 @@ def group_table(setting: Setting, group: SampleGroup, found: GroupEstimates) -> 
             "one_way": estimate / found.one_way_error[usable],
             "critical": critical_value(found.n_clusters[0] - 1.0),
             "unit": unit,
-            "order": _order(setting, group)[usable],
+            "order": _order(group, position)[usable],
         }
     )
     return table.assign(main=_is_main(setting, group, table))
@@ -62,11 +67,10 @@ def _spread(setting: Setting, names: list[str]) -> np.ndarray[tuple[int], np.dty
     return np.array([spread[name] for name in names])
 
 
-def _order(setting: Setting, group: SampleGroup) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _order(group: SampleGroup, position: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """The cells' places (S,) in the order of declaration."""
     pairs, subsets = group.stratum.wanted.shape
-    before = setting.declared.strata.index(group.stratum) * pairs
-    return (before + group.pair) * subsets + group.declared
+    return (position * pairs + group.pair) * subsets + group.declared
 
 
 def _is_main(setting: Setting, group: SampleGroup, table: pd.DataFrame) -> pd.Series:

@@ -44,7 +44,9 @@ def curve_test(
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(n_clusters - 1.0) * one)
     named = ("country", n_clusters)
-    joint, wild, adjusted = joint_test([resampler], observed, named, draws, seed, lambda _: None)
+    joint, wild, adjusted = joint_test(
+        lambda part: [resampler.statistics(part)], observed, named, draws, seed, lambda _: None
+    )
     return joint, wild, adjusted, t
 
 

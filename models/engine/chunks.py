@@ -1,0 +1,118 @@
+"""A multiverse in chunks of a few hundred cells, each of which can be computed anywhere.
+
+A chunk is computed in the same way and in the same sizes wherever it is, so that a curve has the
+same bits on one machine and on many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from models.design import Floats
+from models.engine.declared import Stratum
+from models.engine.estimation import estimate_group
+from models.engine.resampling import Resampler
+from models.engine.samples import sample_groups
+from models.engine.setting import Setting
+from models.engine.specs_table import group_table
+from models.engine.subsets import Indices
+
+CELLS = 512  # at most in a chunk: enough to fill matrix products, few enough to share out
+
+
+@dataclass(frozen=True)
+class ChunkTable:
+    """One chunk's estimates: rows of the curve's table, failures by reason, clusters present."""
+
+    table: pd.DataFrame
+    failed: Mapping[str, int]
+    cells: int
+    present: Indices
+
+
+class Workplace(Protocol):
+    """Where chunks are computed; both answers come in the order of the chunks."""
+
+    def tables(self, count: int) -> Iterable[ChunkTable]:
+        """The estimates of chunks 0 to count - 1."""
+        ...
+
+    def resampled(
+        self, chunks: Sequence[int], present: Indices, signs: Floats
+    ) -> Iterable[tuple[Floats, Floats]]:
+        """Slopes and t-statistics (S, D) of each chunk for draws `signs` (clusters, D)."""
+        ...
+
+
+class Here:
+    """This process: every chunk in turn, its cross-products kept for resampling."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.parts = parts(setting)
+        self._resamplers: dict[int, list[Resampler]] = {}
+
+    def table(self, chunk: int) -> ChunkTable:
+        """The estimates of one chunk."""
+        setting, (position, stratum) = self.setting, self.parts[chunk]
+        tables, failed = [], Counter[str]()
+        resamplers: list[Resampler] = []
+        groups = sample_groups(setting.columns, setting.declared, stratum, setting.clusters)
+        for group in groups:
+            found = estimate_group(group, resampling=True)
+            tables.append(group_table(setting, group, found, position))
+            failed.update(reason for reason in found.reason if reason)
+            resamplers += [found.resampler] if found.resampler is not None else []
+        self._resamplers[chunk] = resamplers
+        present = [resampler.cluster for resampler in resamplers]
+        return ChunkTable(
+            pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
+            failed,
+            int(stratum.wanted.sum()),
+            np.unique(np.concatenate(present)) if present else np.empty(0, dtype=np.int64),
+        )
+
+    def tables(self, count: int) -> Iterator[ChunkTable]:
+        """The estimates of the first `count` chunks."""
+        return map(self.table, range(count))
+
+    def statistics(self, chunk: int, present: Indices, signs: Floats) -> tuple[Floats, Floats]:
+        """Slopes and t-statistics (S, D) of one chunk under the null."""
+        if chunk not in self._resamplers:
+            self.table(chunk)
+        drawn = [
+            replace(r, cluster=np.searchsorted(present, r.cluster)).statistics(signs)
+            for r in self._resamplers[chunk]
+        ]
+        empty = np.empty((0, signs.shape[1]))
+        slopes = np.concatenate([empty, *(slopes for slopes, _ in drawn)])
+        return slopes, np.concatenate([empty, *(t for _, t in drawn)])
+
+    def resampled(
+        self, chunks: Sequence[int], present: Indices, signs: Floats
+    ) -> Iterator[tuple[Floats, Floats]]:
+        """Slopes and t-statistics (S, D) of each chunk in turn."""
+        return (self.statistics(chunk, present, signs) for chunk in chunks)
+
+
+def parts(setting: Setting) -> tuple[tuple[int, Stratum], ...]:
+    """The declared strata, each with its position, cut into pieces of at most CELLS cells."""
+    return tuple(
+        (position, piece)
+        for position, stratum in enumerate(setting.declared.strata)
+        for piece in _pieces(stratum)
+    )
+
+
+def _pieces(stratum: Stratum) -> Iterator[Stratum]:
+    cells = np.flatnonzero(stratum.wanted)
+    for start in range(0, len(cells), CELLS):
+        wanted = np.zeros(stratum.wanted.size, dtype=bool)
+        wanted[cells[start : start + CELLS]] = True
+        yield replace(stratum, wanted=wanted.reshape(stratum.wanted.shape))
