@@ -1,0 +1,119 @@
+"""spec-curve: one specification of a curve, with its clustered error, two-way effects.
+
+The panel has 250 units, 20 years, 12 controls: 4,096 specifications. regsi estimates all of them,
+projection included; its peers estimate a few, one by one. Seconds are for one specification.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+NAME = "spec-curve"
+SIZES = {"25 clusters": 25, "250 clusters": 250}
+UNITS_COUNT, YEARS, CONTROLS = 250, 20, 12
+COMPARED = (0, 4095, 1234, 77, 2048, 3071, 900, 15)  # specifications that the peers estimate
+UNITS = {"regsi": 2**CONTROLS, "linearmodels": len(COMPARED), "pyfixest": len(COMPARED)}
+Data = dict[str, NDArray[Any]]
+Answer = NDArray[np.float64]  # estimate and CR1 error of the compared specifications
+
+
+def prepare(n_clusters: int, folder: Path) -> Path:
+    """Correlated regressors, cluster shocks; unit i lies in cluster i * n_clusters // 250."""
+    rng = np.random.default_rng(1)
+    unit, year = np.divmod(np.arange(UNITS_COUNT * YEARS), YEARS)
+    cluster = unit * n_clusters // UNITS_COUNT
+    shock = rng.normal(size=(n_clusters, YEARS))[cluster, year]
+    Z = rng.normal(size=(len(unit), CONTROLS + 2)) + 0.5 * shock[:, None]
+    Z[:, 0] += 0.2 * Z[:, 1] + Z[:, 2:].sum(axis=1) + rng.normal(size=UNITS_COUNT)[unit]
+    path = folder / "panel.npz"
+    np.savez(path, Z=Z, unit=unit, year=year, cluster=cluster)
+    return path
+
+
+def load(path: Path) -> Data:
+    """The arrays."""
+    with np.load(path) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def subsets() -> NDArray[np.bool_]:
+    """All subsets of the controls (12, 4096)."""
+    return (np.arange(2**CONTROLS) >> np.arange(CONTROLS)[:, None] & 1).astype(bool)
+
+
+def regsi(data: Data, _: Path) -> Answer:
+    """All 4,096 specifications from the raw columns, on one thread as in `run_curve`."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _regsi(data)
+
+
+def _regsi(data: Data) -> Answer:
+    from models.engine.curve import Cells, estimate_curve
+    from models.engine.projection import condense, project
+
+    projected = project(data["Z"], None, (data["unit"], data["year"]))
+    products = condense(projected, (data["cluster"],))
+    every = np.arange(2**CONTROLS)
+    cells = Cells(np.zeros_like(every), np.ones_like(every), every)
+    controls = np.arange(2, 2 + CONTROLS)
+    found = estimate_curve(products, np.arange(2), controls, subsets(), cells)
+    chosen = list(COMPARED)
+    return np.array([found.estimate[chosen], found.std_error[chosen]])
+
+
+def with_linearmodels(data: Data, _: Path) -> Answer:
+    """PanelOLS, one specification after the other; its factor brought to ours."""
+    import pandas as pd
+    from linearmodels.panel import PanelOLS
+
+    keys = pd.MultiIndex.from_arrays([data["unit"], data["year"]])
+    frame = pd.DataFrame(data["Z"], index=keys)
+    clusters = pd.DataFrame({"cluster": data["cluster"]}, index=keys)
+    found = []
+    for names in _regressors():
+        model = PanelOLS(frame[0], frame[names], entity_effects=True, time_effects=True)
+        fit = model.fit(
+            cov_type="clustered",
+            clusters=clusters,
+            group_debias=True,
+            debiased=False,
+            auto_df=False,
+            count_effects=False,
+        )
+        factor = len(frame) / (len(frame) - len(names) - YEARS)
+        found.append([fit.params.iloc[0], fit.std_errors.iloc[0] * np.sqrt(factor)])
+    return np.array(found).T
+
+
+def with_pyfixest(data: Data, _: Path) -> Answer:
+    """feols, one specification after the other."""
+    import pandas as pd
+    import pyfixest as pf
+
+    frame = pd.DataFrame(data["Z"], columns=[f"z{j}" for j in range(CONTROLS + 2)])
+    frame = frame.assign(**{name: data[name] for name in ("unit", "year", "cluster")})
+    found = []
+    for names in _regressors():
+        formula = f"z0 ~ {' + '.join(f'z{j}' for j in names)} | unit + year"
+        fit = pf.feols(formula, frame, vcov={"CRV1": "cluster"})
+        found.append([fit.coef().iloc[0], fit.se().iloc[0]])
+    return np.array(found).T
+
+
+def _regressors() -> list[list[int]]:
+    """Treatment and controls of the compared specifications, as columns of Z."""
+    return [[1, *(2 + np.flatnonzero(subset))] for subset in subsets()[:, list(COMPARED)].T]
+
+
+CONTESTANTS = {"regsi": regsi, "linearmodels": with_linearmodels, "pyfixest": with_pyfixest}
+
+
+def agree(ours: Answer, theirs: Answer) -> bool:
+    """To the tolerance at which the peers stop by default."""
+    return bool(np.allclose(ours, theirs, rtol=1e-6, atol=0))
