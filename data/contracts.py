@@ -183,7 +183,6 @@ def drop_set_aside(con: DuckDBPyConnection) -> None:
         "DELETE FROM cells USING set_aside a"
         " WHERE cells.series = a.series AND cells.period = a.period"
     )
-    con.execute("DELETE FROM series WHERE series NOT IN (SELECT series FROM cells)")
 
 
 def check_sizes(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> None:
@@ -211,7 +210,7 @@ def check_expected(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) ->
     """Codes that must be there."""
     for name, codes in recipe.contract.expected.items():
         found = con.execute(
-            statement("SELECT DISTINCT {name} FROM series", name=quoted(name))
+            statement("SELECT DISTINCT {name} FROM staged", name=quoted(name))
         ).fetchall()
         missing = sorted(set(codes) - {row[0] for row in found})
         if missing:

@@ -26,8 +26,14 @@ from data.sources.text_files import unreadable
 from data.sources.tsv_lines import Header, check_lines, read_header, table
 from data.sql import listed, literal, quoted, statement
 
-VALUE = "CAST(nullif(split_part(v, ' ', 1), ':') AS DOUBLE)"
-FLAGS = "split_part(v, ' ', 2)"
+# most cells are a figure and a blank, which needs no splitting
+BARE = "suffix(v, ' ')"
+VALUE = (
+    f"CASE WHEN {BARE} AND v <> ': ' THEN CAST(v AS DOUBLE)"
+    " ELSE CAST(nullif(split_part(v, ' ', 1), ':') AS DOUBLE) END"
+)
+FLAGS = f"CASE WHEN {BARE} THEN '' ELSE split_part(v, ' ', 2) END"
+NUMBER = "(keys.rowid + 1)::INTEGER"  # of a series
 # where a mark of confidentiality may follow the flags after one more blank
 MARKED_FLAGS = "replace(substr(v, len(split_part(v, ' ', 1)) + 1), ' ', '')"
 
@@ -46,14 +52,19 @@ def read(load: Load) -> None:
 
 
 def stage_keys(load: Load, header: Header) -> None:
-    """Table `keys`: the text before each first tab (k), taken apart; only the wanted codes."""
-    parts = [f"split_part(k, ',', {i}) AS {quoted(d)}" for i, d in enumerate(header.keys, 1)]
-    parts += [f"{literal(v)} AS {quoted(d)}" for d, v in load.layout.constants.items()]
+    """Table `keys`: the text before each first tab (k), taken apart; only the wanted codes.
+
+    It is not written to afterwards, so that a row's number in it can number its series.
+    """
+    parts = [f"codes[{i}] AS {quoted(d)}" for i, d in enumerate(header.keys, 1)]
+    absent = {d: v for d, v in load.layout.constants.items() if d not in header.keys}
+    parts += [f"{literal(v)} AS {quoted(d)}" for d, v in absent.items()]
     create = statement(
-        "CREATE TABLE keys AS SELECT k, {parts}, len(string_split(k, ',')) AS parts"
-        " FROM (SELECT k FROM {table})",
+        "CREATE TABLE keys AS SELECT k, {parts} FROM"
+        " (SELECT k, string_split(k, ',') AS codes FROM {table}) WHERE {wanted}",
         parts=", ".join(parts),
         table=table(load.file, header),
+        wanted=wanted(load, header),
     )
     try:
         load.con.execute(create)
@@ -61,21 +72,21 @@ def stage_keys(load: Load, header: Header) -> None:
         raise unreadable(load.file, fault) from None
     refuse_wrong_keys(load, header)
     refuse_double_lines(load, header)
-    for name, codes in load.recipe.wanted.items():
-        if name != header.across:
-            load.con.execute(
-                statement(
-                    "DELETE FROM keys WHERE {name} NOT IN ({some})",
-                    name=quoted(name),
-                    some=", ".join(map(literal, codes)),
-                )
-            )
+
+
+def wanted(load: Load, header: Header) -> str:
+    """SQL for the lines whose codes the recipe wants."""
+    tests = [
+        f"codes[{header.keys.index(name) + 1}] IN ({', '.join(map(literal, codes))})"
+        for name, codes in load.recipe.wanted.items()
+        if name in header.keys
+    ]
+    return " AND ".join(tests) or "true"
 
 
 def refuse_wrong_keys(load: Load, header: Header) -> None:
-    """Raises BadInput on the first key with a code too many, too few, blank or not allowed."""
-    tests = [f"parts <> {len(header.keys)}"]
-    tests += [f"{quoted(d)} = '' OR {quoted(d)} <> trim({quoted(d)})" for d in header.keys]
+    """Raises BadInput on the first key with a code that is blank or not allowed."""
+    tests = [f"{quoted(d)} = '' OR {quoted(d)} <> trim({quoted(d)})" for d in header.keys]
     if "time" in header.keys:
         tests += ["NOT regexp_full_match(time, '[0-9]{4}(-?[QSMW]?[0-9]{1,2})?')"]
     dropped = load.layout.dropped.items()
@@ -116,16 +127,20 @@ def at_line(file: SourceFile, key: str, nth: int = 1) -> str:
 
 
 def stage_cells(load: Load, header: Header, flags: str) -> None:
-    """Tables `series`, `periods` and `cells` of a file with periods across."""
+    """`series`, `periods` and `cells` of a file with periods across."""
     con, across = load.con, range(len(header.columns))
-    con.execute("ALTER TABLE keys ADD COLUMN series INTEGER")
-    con.execute("UPDATE keys SET series = rowid + 1")
+    dims = listed(load.recipe.dimensions)
+    con.execute(
+        statement("CREATE VIEW series AS SELECT {number} AS series, {dims} FROM keys",
+                  number=NUMBER, dims=dims)
+    )
     keep_periods(con, [str(period(column)) for column in header.columns])
     con.execute(
         statement(
             "CREATE TABLE cells AS SELECT series, period, {value} AS value, {flags} AS flags"
-            " FROM (SELECT series, unnest([{columns}]) AS v,"
+            " FROM (SELECT {number} AS series, unnest([{columns}]) AS v,"
             " unnest([{numbers}]::USMALLINT[]) AS period FROM {table} JOIN keys USING (k))",
+            number=NUMBER,
             value=VALUE,
             flags=flags,
             columns=", ".join(f"c{i}" for i in across),
@@ -133,8 +148,6 @@ def stage_cells(load: Load, header: Header, flags: str) -> None:
             table=table(load.file, header),
         )
     )
-    dims = listed(load.recipe.dimensions)
-    con.execute(statement("CREATE TABLE series AS SELECT series, {dims} FROM keys", dims=dims))
     tidy_flags(con)
 
 
@@ -147,7 +160,7 @@ def stage_reversed(load: Load, header: Header, flags: str) -> None:
         statement(
             "CREATE TABLE long AS SELECT * REPLACE ({time} AS time),"
             " {value} AS value, {flags} AS flags, k || ', column ' || {across} AS place"
-            " FROM (SELECT keys.* EXCLUDE (k, parts), k, unnest([{columns}]) AS v,"
+            " FROM (SELECT keys.* EXCLUDE (k), k, unnest([{columns}]) AS v,"
             " unnest([{names}]) AS {across} FROM {table} JOIN keys USING (k))",
             time="regexp_replace(replace(time, 'M', '-'), '^([0-9]{4})([QSW])', '\\1-\\2')",
             value=VALUE,

@@ -1,6 +1,6 @@
 """What every reader leaves behind in the staging database, and the steps they share.
 
-A reader fills three tables: `series` (series INTEGER, one VARCHAR column per dimension),
+A reader fills three tables (or views): `series` (series INTEGER, one VARCHAR column per dimension),
 `periods` (period USMALLINT, time VARCHAR) and `cells` (series, period, value DOUBLE, flags
 VARCHAR). Splitting series from cells keeps fifty million cells small and fast to check: codes
 are split, and duplicates looked for, once a series instead of once a cell.

@@ -14,7 +14,7 @@ from data.sources.text_files import odd_line, refuse_cut, unreadable
 from data.sql import literal, statement
 
 CELL = r"(?:-?[0-9]+(?:\.[0-9]+)?|:)(?: ?| [a-z]{1,6} ?| [a-z]{0,6} ?@[A-Z] ?)"
-LINE = rf"[^\t]+(?:\t{CELL})+"
+CODE = r"[^\t,]+"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def check_lines(con: DuckDBPyConnection, file: SourceFile, header: Header) -> bo
                 " coalesce(bool_or(contains(line, '@')), false) FROM {lines}",
                 lines=lines,
             ),
-            {"grammar": LINE},
+            {"grammar": grammar(header)},
         ).fetchone()
     except duckdb.Error as fault:
         raise unreadable(file, fault) from None
@@ -97,6 +97,11 @@ def check_lines(con: DuckDBPyConnection, file: SourceFile, header: Header) -> bo
     return bool(found[2])
 
 
+def grammar(header: Header) -> str:
+    """The pattern of a line: as many codes as the header names, then cells."""
+    return CODE + f"(?:,{CODE}){{{len(header.keys) - 1}}}" + rf"(?:\t{CELL})+"
+
+
 def first_wrong_cell(file: SourceFile, header: Header) -> BadInput:
     """Walks the file to the line that breaks the grammar and names its first wrong cell."""
     cell = re.compile(CELL)
@@ -108,9 +113,11 @@ def first_wrong_cell(file: SourceFile, header: Header) -> BadInput:
                     where = f"{file.name}, line {number}, column {column}"
                     what = f"{value.strip()!r} is neither a number nor `:`"
                     return BadInput(where, what, "mend or fetch the file again")
-            if number > 1 and (not key or not cells):
+            codes = key.split(",")
+            if number > 1 and (not cells or "" in codes or len(codes) != len(header.keys)):
                 where = f"{file.name}, line {number}"
-                return BadInput(where, "has no key or no figures", "mend or fetch the file again")
+                what = f"key {key!r} does not fit the header ({', '.join(header.keys)})"
+                return BadInput(where, what, "mend or fetch the file again")
     return BadInput(f"{file.name}, line 1", "does not fit the lines below", "fetch the file again")
 
 

@@ -64,7 +64,7 @@ VERSION_1 = """DATAFLOW,LAST UPDATE,freq,unit,geo,TIME_PERIOD,OBS_VALUE,OBS_FLAG
 ESTAT:X(1.0),13/06/24 23:00:00,A,PC,AT11,2013,1.5,bu,
 ESTAT:X(1.0),13/06/24 23:00:00,A,PC,BE10,2013,,u,C
 """
-JOINED = """STRUCTURE,STRUCTURE_ID,freq:Time frequency,unit:Unit,geo:Region,TIME_PERIOD:T,OBS_VALUE:V
+JOINED = """STRUCTURE,STRUCTURE_ID,freq:Frequency,unit:Unit,geo:Region,TIME_PERIOD:T,OBS_VALUE:V
 dataflow,ESTAT:X(1.0),A:Annual,PC:Percentage,AT11:Burgenland,2013:2013,1.5
 dataflow,ESTAT:X(1.0),A:Annual,PC:Percentage,BE10:Bruxelles,2013,
 """
