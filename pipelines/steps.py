@@ -91,4 +91,9 @@ def specification_curve(
     from models.engine.multiverse import run_curve
 
     with session.step(f"specification curve of {study.id}"):
-        return run_curve(study, panel, session.say)
+        if dask is None:
+            return run_curve(study, panel, session.say)
+        from pipelines.cluster import on_dask  # Prefect and Dask, only where asked for
+
+        with on_dask(dask) as workplace:
+            return run_curve(study, panel, session.say, workplace)
