@@ -10,6 +10,7 @@ from data.calendar_lags import whole_numbers
 from data.errors import BadInput
 from data.panel import Panel
 from data.suggestions import near
+from models.dependence.diagnose import diagnose
 from models.estimators import load
 from models.levels import enforce, nearly_national, treatment_levels
 from models.missingness import missingness
@@ -60,6 +61,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         levels = treatment_levels(design, panel, own, spec.estimator)
         override = enforce(design, spec, levels, where, panel.parent)
         result = load(spec.estimator).fit(design, spec)
+        further = diagnose(design, spec, result)
     except BadInput as fault:
         if fault.where.startswith(where):
             raise
@@ -70,6 +72,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         result,
         inference=replace(result.inference, override=override),
         level=levels,
+        tests=(*result.tests, *further),
         warnings=tuple(dict.fromkeys(cautions)),
     )
 

@@ -48,6 +48,7 @@ class ModelSpec:
     weights: str | None = None
     inference: Inference = field(default_factory=Inference)
     options: Mapping[str, Any] = field(default_factory=dict)
+    diagnostics: tuple[str, ...] = ()  # names of `models.dependence`, reported among the tests
 
 
 @dataclass(frozen=True)

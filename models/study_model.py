@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 from data.suggestions import near
+from models.dependence import DIAGNOSED, DIAGNOSTICS
 from models.estimators import MODULES, USUAL_INFERENCE, WITHOUT_TREATMENT, load
 from models.study import Inference, ModelSpec
 from models.study_tables import Table
 
 MODEL_KEYS = (
     "id", "estimator", "outcome", "treatment", "controls", "effects", "weights", "inference",
+    "diagnostics",
 )  # fmt: skip
 INFERENCE_KEYS = {
     "classical": (),
@@ -52,6 +54,7 @@ def read_model(table: Table) -> ModelSpec:
         weights=_weights(table),
         inference=_inference(table.inner("inference"), usual),
         options={key: _option(table, key) for key in own if key in table.values},
+        diagnostics=_diagnostics(table, name),
     )
     _no_overlap(table, spec)
     return spec
@@ -60,6 +63,16 @@ def read_model(table: Table) -> ModelSpec:
 def _weights(table: Table) -> str | None:
     weights = table.text("weights")
     return None if weights == "none" else weights
+
+
+def _diagnostics(table: Table, estimator: str) -> tuple[str, ...]:
+    names = table.texts("diagnostics")
+    if names and estimator not in DIAGNOSED:
+        raise table.error("diagnostics", f"{estimator} has none", near(estimator, DIAGNOSED))
+    for name in names:
+        if name not in DIAGNOSTICS:
+            raise table.error("diagnostics", f"unknown test {name!r}", near(name, DIAGNOSTICS))
+    return names
 
 
 def _inference(table: Table, usual: str) -> Inference:
