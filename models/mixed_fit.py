@@ -150,7 +150,7 @@ def polished(data: CrossProducts, point: Point) -> Point:
     """A few Newton steps on the exact gradient, each kept only if it flattens the deviance."""
     for _ in range(4):
         free = interior(data, point)
-        if not free.any():
+        if np.abs(point.gradient[free]).max(initial=0.0) < FLAT * 1e-3:
             return point
         move = np.zeros(len(free))
         move[free] = np.linalg.lstsq(hessian(data, point, free), point.gradient[free])[0]

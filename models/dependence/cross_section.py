@@ -93,7 +93,8 @@ def weighted_cd(residuals: Floats, pairs: Pairs) -> Test:
     dealt = np.random.default_rng(SEED).integers(0, 2, len(size)) * 2.0 - 1.0
     signs[np.argsort(size, kind="stable")] = dealt
     product = signs[pairs.first] * signs[pairs.second]
-    weighted = float(product * np.sqrt(pairs.shared) @ pairs.rho / np.sqrt(len(pairs.rho)))
+    # a correlation of T independent values around their means has variance 1 / (T - 1)
+    weighted = float(product * np.sqrt(pairs.shared - 1) @ pairs.rho / np.sqrt(len(pairs.rho)))
     plain = np.abs(pairs.rho) > 2 * np.sqrt(np.log(pairs.n_units) / pairs.shared)
     enhanced = weighted + float(np.abs(pairs.rho[plain]).sum())
     note = f"random signs (seed {SEED}); {int(plain.sum())} pairs plainly correlated"

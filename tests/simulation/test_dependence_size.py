@@ -1,0 +1,101 @@
+"""Do the specification tests keep their level, and see what they are for?
+
+Independent errors of unequal variance on 40 units and 20 periods, unless a test says otherwise. The
+table also shows why the plain CD test is refused on residuals net of time effects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from models.dependence.cross_section import pairs_of, pesaran_cd, weighted_cd
+from models.dependence.serial import wooldridge_difference, wooldridge_within
+from models.dependence.unit_roots import cips
+from models.design import Floats
+from tests.simulation_record import record
+
+pytestmark = pytest.mark.slow
+DRAWS, UNITS, PERIODS = 2000, 40, 20
+Rng = np.random.Generator
+LEVEL = (0.035, 0.065)
+
+
+def unequal(rng: Rng, periods: int = PERIODS) -> Floats:
+    """Independent errors whose deviation differs by unit."""
+    return rng.uniform(0.5, 1.5, (UNITS, 1)) * rng.normal(size=(UNITS, periods))
+
+
+def within(e: Floats) -> Floats:
+    return e - e.mean(axis=1, keepdims=True)
+
+
+def two_way(e: Floats) -> Floats:
+    return within(e) - within(e).mean(axis=0)
+
+
+def factor(rng: Rng, size: float) -> Floats:
+    """A common shock that units answer differently."""
+    loadings = rng.normal(size=(UNITS, 1)) * size
+    return loadings * rng.normal(size=PERIODS)
+
+
+def rejected(name: str, draw: Callable[[Rng], float]) -> float:
+    rng = np.random.default_rng(20260303)
+    rate = float(np.mean([draw(rng) < 0.05 for _ in range(DRAWS)]))
+    record("dependence", name.replace(" ", "-"), [{"test": name, "rejected": f"{rate:.3f}"}])
+    return rate
+
+
+def weighted(e: Floats) -> float:
+    return weighted_cd(e, pairs_of(e)).p_value or 0.0
+
+
+def plain(e: Floats) -> float:
+    return pesaran_cd(pairs_of(e)).p_value or 0.0
+
+
+def test_cross_section_dependence() -> None:
+    assert LEVEL[0] < rejected("cd, within", lambda rng: plain(within(unequal(rng)))) < LEVEL[1]
+    size = rejected("weighted cd, two-way", lambda rng: weighted(two_way(unequal(rng))))
+    assert LEVEL[0] < size < LEVEL[1]
+
+
+def test_plain_cd_fails_net_of_time_effects() -> None:
+    assert rejected("cd, two-way", lambda rng: plain(two_way(unequal(rng)))) > 0.5
+
+
+def test_weighted_cd_sees_a_factor_that_time_effects_leave() -> None:
+    draw = rejected(
+        "weighted cd, two-way, factor left",
+        lambda rng: weighted(two_way(unequal(rng) + factor(rng, 3.0))),
+    )
+    assert draw > 0.8
+
+
+def test_serial_correlation() -> None:
+    name = "wooldridge, within"
+    size = rejected(name, lambda rng: wooldridge_within(within(unequal(rng))).p_value or 0.0)
+    assert 0.03 < size < 0.08
+    for index, kind in enumerate(("random walk", "independent")):
+
+        def draw(rng: Rng, index: int = index) -> float:
+            e = unequal(rng, PERIODS)
+            change = e if index == 0 else np.diff(e, axis=1)
+            return wooldridge_difference(change)[index].p_value or 0.0
+
+        assert 0.03 < rejected(f"wooldridge differences, {kind}", draw) < 0.08
+
+
+@pytest.mark.parametrize("case", ["drift", "trend"])
+def test_cips(case: str) -> None:
+    """Random walks that share a factor; outside the table the p-value is a bound in the note."""
+
+    def draw(rng: Rng) -> float:
+        walks = np.cumsum(unequal(rng, 31) + rng.normal(size=31), axis=1)
+        found = cips(walks, "drift" if case == "drift" else "trend")
+        return found.p_value if found.p_value is not None else float("> 0.10" in found.note)
+
+    assert 0.03 < rejected(f"cips, {case}", draw) < 0.08
