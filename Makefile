@@ -5,7 +5,7 @@ BENCH ?=
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: run test test-slow lint bench lock clean
+.PHONY: run test test-slow docs-tables lint bench lock clean
 
 run: .venv/ready
 	$(BIN)/regsi run
@@ -15,6 +15,14 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
+
+# the tables of the documentation, from the reference tests and the records of the last `make test-slow`
+docs-tables: .venv/ready
+	@test -d "$${REGSI_REALDATA:-../shared/realdata}" || { echo "error: REGSI_REALDATA: no folder of publishers' files, so most references cannot be compared; name it" >&2; exit 2; }
+	rm -rf var/reference
+	REGSI_REFERENCE=var/reference $(BIN)/pytest -n 2 --dist worksteal tests/reference
+	REGSI_REFERENCE=var/reference $(BIN)/python -m tests.reference_record docs/reference-values.md
+	$(BIN)/python -m tests.simulation_record docs/coverage.md
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -29,8 +29,11 @@ from models.estimators import load
 from models.results import Test
 from models.study import Inference, ModelSpec
 from tests.canonical_designs import design_from, eu_regions, munnell, us_states
+from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
+PLM = Reference("R 4.2.2: plm 2.6-2")
+PRINTED = Reference("in print: plm 2.6")
 EXACT = 1e-10
 
 
@@ -86,25 +89,25 @@ def test_us_cross_section_dependence(
     if not effects:
         design = replace(design, X=design.X[:, :4], terms=design.terms[:4])
     pairs = pairs_of(residuals(design))
-    assert pesaran_cd(pairs).statistic == pytest.approx(cd, rel=EXACT)
-    assert breusch_pagan_lm(pairs).statistic == pytest.approx(lm, rel=EXACT)
+    PLM.agrees("Pesaran CD", pesaran_cd(pairs).statistic, cd, rel=EXACT)
+    PLM.agrees("Breusch-Pagan LM", breusch_pagan_lm(pairs).statistic, lm, rel=EXACT)
     assert breusch_pagan_lm(pairs).df == 1275
-    assert scaled_lm(pairs).statistic == pytest.approx(scaled, rel=EXACT)
-    assert pairs.rho.mean() == pytest.approx(rho, rel=EXACT)
-    assert np.abs(pairs.rho).mean() == pytest.approx(absolute, rel=EXACT)
+    PLM.agrees("scaled LM", scaled_lm(pairs).statistic, scaled, rel=EXACT)
+    PLM.agrees("mean correlation", pairs.rho.mean(), rho, rel=EXACT)
+    PLM.agrees("mean absolute correlation", np.abs(pairs.rho).mean(), absolute, rel=EXACT)
 
 
 def test_us_dependence_of_other_residuals(realdata: Path) -> None:
     """[A.us.pcdtest] Bias-corrected on one-way residuals, unit by unit, and of the outcome."""
     design = us_states(realdata, ("fips",))
     corrected = scaled_lm(pairs_of(residuals(design)), unit_effects=True)
-    assert corrected.statistic == pytest.approx(22.2260094611362, rel=EXACT)
+    PLM.agrees("scaled LM, bias-corrected", corrected.statistic, 22.2260094611362, rel=EXACT)
     by_unit = pairs_of(unit_residuals(design))
-    assert pesaran_cd(by_unit).statistic == pytest.approx(11.2996508277477, rel=EXACT)
-    assert breusch_pagan_lm(by_unit).statistic == pytest.approx(1775.89709185832, rel=EXACT)
-    assert scaled_lm(by_unit).statistic == pytest.approx(9.91924049575355, rel=EXACT)
+    PLM.agrees("Pesaran CD", pesaran_cd(by_unit).statistic, 11.2996508277477, rel=EXACT)
+    PLM.agrees("Breusch-Pagan LM", breusch_pagan_lm(by_unit).statistic, 1775.89709185832, rel=EXACT)
+    PLM.agrees("scaled LM", scaled_lm(by_unit).statistic, 9.91924049575355, rel=EXACT)
     outcome = pairs_of(calendar_grid(design).spread(design.y))
-    assert pesaran_cd(outcome).statistic == pytest.approx(136.450209976733, rel=EXACT)
+    PLM.agrees("Pesaran CD", pesaran_cd(outcome).statistic, 136.450209976733, rel=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -123,32 +126,39 @@ def test_eu_unbalanced_dependence(
     """[B.eu.neet.cd] 269 regions with gaps: correlations over what two regions share."""
     pairs = pairs_of(residuals(eu_regions(realdata, effects)))
     assert len(pairs.rho) == 36046
-    assert pesaran_cd(pairs).statistic == pytest.approx(cd, rel=EXACT)
-    assert breusch_pagan_lm(pairs).statistic == pytest.approx(lm, rel=EXACT)
-    assert pairs.rho.mean() == pytest.approx(rho, rel=EXACT)
-    assert np.abs(pairs.rho).mean() == pytest.approx(absolute, rel=EXACT)
+    PLM.agrees("Pesaran CD", pesaran_cd(pairs).statistic, cd, rel=EXACT)
+    PLM.agrees("Breusch-Pagan LM", breusch_pagan_lm(pairs).statistic, lm, rel=EXACT)
+    PLM.agrees("mean correlation", pairs.rho.mean(), rho, rel=EXACT)
+    PLM.agrees("mean absolute correlation", np.abs(pairs.rho).mean(), absolute, rel=EXACT)
 
 
 def test_grunfeld_dependence_and_poolability(realdata: Path) -> None:
     """[published.toml] CD by firm and on within residuals, and the F test of common slopes."""
     found = found_by(grunfeld(realdata), "within", "cd", "cd-units", "poolability")
-    assert found["pesaran_cd_unit_regressions"].statistic == pytest.approx(5.3401, abs=5e-5)
-    assert found["pesaran_cd"].statistic == pytest.approx(4.6612, abs=5e-5)
-    assert found["poolability_slopes"].statistic == pytest.approx(5.7805, abs=5e-5)
+    PRINTED.agrees(
+        "pesaran cd unit regressions",
+        found["pesaran_cd_unit_regressions"].statistic,
+        5.3401,
+        abs=5e-5,
+    )
+    PRINTED.agrees("pesaran cd", found["pesaran_cd"].statistic, 4.6612, abs=5e-5)
+    PRINTED.agrees("poolability slopes", found["poolability_slopes"].statistic, 5.7805, abs=5e-5)
     assert found["poolability_slopes"].df == (18.0, 170.0)
 
 
 def test_us_f_found_by_effects(realdata: Path) -> None:
     """[A.us.pFtest]"""
     found = found_by(us_states(realdata, ("fips",)), "within", "effects")
-    assert found["f_unit_effects"].statistic == pytest.approx(98.8499183430683, rel=EXACT)
+    PLM.agrees("f unit effects", found["f_unit_effects"].statistic, 98.8499183430683, rel=EXACT)
     assert found["f_unit_effects"].df == (50.0, 914.0)
-    assert found["f_time_effects"].statistic == pytest.approx(9.76123332562012, rel=EXACT)
-    assert found["f_time_effects"].p_value == pytest.approx(2.6957463367148e-25, rel=1e-8)
-    assert found["f_two_way_effects"].statistic == pytest.approx(106.256032971497, rel=EXACT)
+    PLM.agrees("f time effects", found["f_time_effects"].statistic, 9.76123332562012, rel=EXACT)
+    PLM.agrees("f time effects, p", found["f_time_effects"].p_value, 2.6957463367148e-25, rel=1e-8)
+    PLM.agrees(
+        "f two way effects", found["f_two_way_effects"].statistic, 106.256032971497, rel=EXACT
+    )
     given = found["f_time_given_unit_effects"]
-    assert given.statistic == pytest.approx(20.6375644929677, rel=EXACT)
-    assert given.p_value == pytest.approx(8.15150765879125e-56, rel=1e-8)
+    PLM.agrees("F of time given unit effects", given.statistic, 20.6375644929677, rel=EXACT)
+    PLM.agrees("p-value", given.p_value, 8.15150765879125e-56, rel=1e-8)
 
 
 def test_us_lm_found_by_random_effects(realdata: Path) -> None:
@@ -163,15 +173,17 @@ def test_us_lm_found_by_random_effects(realdata: Path) -> None:
         "honda_two_way": 57.639900862453,
     }
     for name, value in stored.items():
-        assert found[name].statistic == pytest.approx(value, rel=EXACT), name
-    assert found["breusch_pagan_time"].p_value == pytest.approx(2.96550303092829e-32, rel=1e-8)
-    assert found["honda_time"].p_value == pytest.approx(1.48275151546414e-32, rel=1e-8)
+        PLM.agrees(name, found[name].statistic, value, rel=EXACT)
+    PLM.agrees(
+        "breusch pagan time, p", found["breusch_pagan_time"].p_value, 2.96550303092829e-32, rel=1e-8
+    )
+    PLM.agrees("honda time, p", found["honda_time"].p_value, 1.48275151546414e-32, rel=1e-8)
 
 
 def test_us_serial_correlation(realdata: Path) -> None:
     """[A.us.serial] Wooldridge's tests within units and in differences."""
     within = found_by(us_states(realdata, ("fips",)), "within", "serial")["wooldridge_within"]
-    assert within.statistic == pytest.approx(212.647054391738, rel=EXACT)
+    PLM.agrees("Wooldridge, within", within.statistic, 212.647054391738, rel=EXACT)
     assert within.df == (1.0, 916.0)
     design = replace(us_states(realdata), effects=(), effect_names=())
     found = found_by(design, "first-difference", "serial")
@@ -181,23 +193,25 @@ def test_us_serial_correlation(realdata: Path) -> None:
 def assert_differences(found: dict[str, Test], kept: float, levels: float, df: float) -> None:
     first = found["wooldridge_differences_uncorrelated"]
     second = found["wooldridge_levels_uncorrelated"]
-    assert first.statistic == pytest.approx(kept, rel=EXACT)
-    assert second.statistic == pytest.approx(levels, rel=EXACT)
+    PLM.agrees("Wooldridge, differences uncorrelated", first.statistic, kept, rel=EXACT)
+    PLM.agrees("Wooldridge, levels uncorrelated", second.statistic, levels, rel=EXACT)
     assert first.df == second.df == (1.0, df)
 
 
 def test_wages(realdata: Path) -> None:
     """[C.wagepan.tests] 545 men over eight years."""
     found = found_by(wages(realdata), "pooled", "random-effects")
-    assert found["breusch_pagan_unit"].statistic == pytest.approx(3575.58502914651, rel=EXACT)
-    assert found["honda_unit"].statistic == pytest.approx(59.7961957748694, rel=EXACT)
+    PLM.agrees(
+        "breusch pagan unit", found["breusch_pagan_unit"].statistic, 3575.58502914651, rel=EXACT
+    )
+    PLM.agrees("honda unit", found["honda_unit"].statistic, 59.7961957748694, rel=EXACT)
     effects = found["wooldridge_effects"]
-    assert effects.statistic == pytest.approx(11.7244070882948, rel=EXACT)
-    assert effects.p_value == pytest.approx(9.55678265767934e-32, rel=1e-8)
-    assert found["baltagi_li_joint"].statistic == pytest.approx(3851.54799692732, rel=EXACT)
+    PLM.agrees("Wooldridge, effects", effects.statistic, 11.7244070882948, rel=EXACT)
+    PLM.agrees("p-value", effects.p_value, 9.55678265767934e-32, rel=1e-8)
+    PLM.agrees("baltagi li joint", found["baltagi_li_joint"].statistic, 3851.54799692732, rel=EXACT)
     within = found_by(wages(realdata, ("nr",)), "within", "serial")["wooldridge_within"]
-    assert within.statistic == pytest.approx(82.1586102067321, rel=EXACT)
-    assert within.p_value == pytest.approx(1.96360706797932e-19, rel=1e-8)
+    PLM.agrees("Wooldridge, within", within.statistic, 82.1586102067321, rel=EXACT)
+    PLM.agrees("p-value", within.p_value, 1.96360706797932e-19, rel=1e-8)
     found = found_by(wages(realdata), "first-difference", "serial")
     assert_differences(found, 346.290178472675, 23.7481389644474, 3268.0)
 
@@ -213,13 +227,11 @@ def test_wages(realdata: Path) -> None:
         ("drift", 2, True, -2.03332451209969),
     ],
 )
-def test_us_cips(
-    realdata: Path, case: Case, lags: int, truncated: bool, statistic: float
-) -> None:
+def test_us_cips(realdata: Path, case: Case, lags: int, truncated: bool, statistic: float) -> None:
     """[A.us.cips]"""
     design = us_states(realdata)
     found = cips(calendar_grid(design).spread(design.y), case, lags, truncated)
-    assert found.statistic == pytest.approx(statistic, rel=EXACT)
+    PLM.agrees("CIPS", found.statistic, statistic, rel=EXACT)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +264,6 @@ def test_munnell_cips(realdata: Path, case: Case, lags: int, statistic: float) -
     """[C.Produc.unitroot] Output of 48 states does not return to a trend."""
     design = munnell(realdata)
     found = cips(calendar_grid(design).spread(design.y), case, lags, truncated=False)
-    assert found.statistic == pytest.approx(statistic, rel=EXACT)
+    PLM.agrees("CIPS", found.statistic, statistic, rel=EXACT)
     assert found.p_value is None
     assert "p > 0.10" in found.note

@@ -18,8 +18,11 @@ from models.design import Design
 from models.estimators.lsdvc import initial_estimate, levels_of
 from models.estimators.lsdvc_bias import Corrected, correct_within
 from models.study import ModelSpec
+from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
+XTLSDVC = Reference("Stata 18: xtlsdvc")
+BRUNO = Reference("in print: Bruno (2005)")
 
 
 def corrected(
@@ -69,13 +72,13 @@ def test_stata_all_industries(
     initial: str, order: int, beta: list[float], sigma: float, realdata: Path
 ) -> None:
     ours = corrected(realdata, ("w", "k"), initial, order)
-    assert ours.beta == pytest.approx(beta, rel=1e-7)
-    assert np.sqrt(ours.sigma2) == pytest.approx(sigma, rel=1e-7)
+    XTLSDVC.agrees("estimate", ours.beta, beta, rel=1e-7)
+    XTLSDVC.agrees("error deviation", np.sqrt(ours.sigma2), sigma, rel=1e-7)
 
 
 def test_stata_without_regressors(realdata: Path) -> None:
     """[H6] An explosive case, which `fit` would refuse: the formulas are the same."""
-    assert corrected(realdata, (), "ab", 2).beta == pytest.approx([1.09364011567584], rel=1e-7)
+    XTLSDVC.agrees("estimate", corrected(realdata, (), "ab", 2).beta, [1.09364011567584], rel=1e-7)
 
 
 PAPER = [
@@ -92,8 +95,8 @@ def test_paper_industry_four(
 ) -> None:
     """Unbalanced, 29 firms, 177 rows. Its dummies are relative to 1984, ours to 1977."""
     ours = corrected(realdata, ("w", "k"), initial, order, industry=4)
-    assert ours.within[:3] == pytest.approx([0.4056509, -0.3541811, 0.2541555], abs=5e-8)
-    assert ours.beta[:3] == pytest.approx(beta[:3], abs=5e-8)
+    BRUNO.agrees("within estimate", ours.within[:3], [0.4056509, -0.3541811, 0.2541555], abs=5e-8)
+    BRUNO.agrees("estimate", ours.beta[:3], beta[:3], abs=5e-8)
     base = -ours.beta[-1]  # 1977 relative to 1984
-    assert base == pytest.approx(beta[3], abs=5e-8)
-    assert base + ours.beta[3] == pytest.approx(beta[4], abs=5e-8)
+    BRUNO.agrees("1977 relative to 1984", base, beta[3], abs=5e-8)
+    BRUNO.agrees("1978 relative to 1984", base + ours.beta[3], beta[4], abs=5e-8)

@@ -20,8 +20,10 @@ from models.heterogeneity import random_coefficients
 from models.study import ModelSpec
 from models.unit_regressions import regress_units
 from tests.canonical_designs import design_from, us_states
+from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
+PLM = Reference("R 4.2.2: plm 2.6-2 (pmg, pcce, pvcm)")
 EXACT = 1e-8
 
 
@@ -54,7 +56,9 @@ def numbers(design: Design, spec: ModelSpec) -> tuple[Floats, Floats]:
 def test_us_mean_group(realdata: Path) -> None:
     """[A.us.pmg_mg] The mean of 51 regressions."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group"))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [
             -0.194174268021736,
             -0.0774886536237406,
@@ -65,7 +69,9 @@ def test_us_mean_group(realdata: Path) -> None:
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [
             0.0286316821016233,
             0.0126396636989579,
@@ -81,7 +87,9 @@ def test_us_mean_group(realdata: Path) -> None:
 def test_us_mean_group_with_trends(realdata: Path) -> None:
     """[A.us.pmg_mg_trend] Each state with a trend of its own."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group", trend=True))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [
             -0.050722229183168,
             -0.056352768629874,
@@ -93,7 +101,9 @@ def test_us_mean_group_with_trends(realdata: Path) -> None:
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [
             0.0356904501735257,
             0.0132272198525322,
@@ -110,12 +120,16 @@ def test_us_mean_group_with_trends(realdata: Path) -> None:
 def test_us_common_correlated_effects(realdata: Path) -> None:
     """[A.us.pcce_mg] Cross-section averages beside each."""
     beta, error = numbers(us_states(realdata), spec_of("cce-mean-group"))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [-0.0410025799668285, -0.0432637693753246, -0.00654958890965367, -0.0403285370881977],
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [0.0498679917619351, 0.0320341527413273, 0.00371675768520313, 0.053126247576487],
         rel=EXACT,
         abs=EXACT,
@@ -125,7 +139,9 @@ def test_us_common_correlated_effects(realdata: Path) -> None:
 def test_us_random_coefficients(realdata: Path) -> None:
     """[A.us.pvcm_random] Swamy, whose delta is the plain spread here."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group", weighting="swamy"))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [
             -0.163241636389553,
             -0.0811508468171698,
@@ -136,7 +152,9 @@ def test_us_random_coefficients(realdata: Path) -> None:
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [
             0.032208214028075,
             0.0147930358071567,
@@ -152,7 +170,9 @@ def test_us_random_coefficients(realdata: Path) -> None:
 def test_output_mean_group(realdata: Path) -> None:
     """[C.Produc.pmg, mg] Munnell (published.toml, munnell-mean-group)."""
     beta, error = numbers(states_output(realdata), spec_of("mean-group"))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [
             -0.104850695428636,
             0.218253944390217,
@@ -163,7 +183,9 @@ def test_output_mean_group(realdata: Path) -> None:
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [
             0.0799132143273609,
             0.0500861998063476,
@@ -179,7 +201,9 @@ def test_output_mean_group(realdata: Path) -> None:
 def test_output_demeaned(realdata: Path) -> None:
     """[C.Produc.pmg, dmg] Time effects by cross-section means."""
     beta, error = numbers(states_output(realdata), spec_of("mean-group", effects=("unit", "time")))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [
             -0.0629001845346951,
             0.160788228723199,
@@ -190,7 +214,9 @@ def test_output_demeaned(realdata: Path) -> None:
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [
             0.10217059615779,
             0.0591334142484316,
@@ -206,12 +232,16 @@ def test_output_demeaned(realdata: Path) -> None:
 def test_output_common_correlated_effects(realdata: Path) -> None:
     """[C.Produc.pmg, cmg] As augmented regressions."""
     beta, error = numbers(states_output(realdata), spec_of("cce-mean-group"))
-    assert beta == pytest.approx(
+    PLM.agrees(
+        "estimate",
+        beta,
         [0.089985037264396, 0.0335783993901465, 0.625865870669236, -0.00311779372594501],
         rel=EXACT,
         abs=EXACT,
     )
-    assert error == pytest.approx(
+    PLM.agrees(
+        "standard error",
+        error,
         [0.117603951667515, 0.0423361854522174, 0.107171926457644, 0.0014388812079219],
         rel=EXACT,
         abs=EXACT,
@@ -221,22 +251,38 @@ def test_output_common_correlated_effects(realdata: Path) -> None:
 def test_investment_mean_group(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, mg] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group"))
-    assert beta == pytest.approx(
-        [0.0912851104038793, 0.205263540898362, -21.3675712579787], rel=EXACT, abs=EXACT
+    PLM.agrees(
+        "estimate",
+        beta,
+        [0.0912851104038793, 0.205263540898362, -21.3675712579787],
+        rel=EXACT,
+        abs=EXACT,
     )
-    assert error == pytest.approx(
-        [0.0176583657489766, 0.0494797178848288, 15.3109242779903], rel=EXACT, abs=EXACT
+    PLM.agrees(
+        "standard error",
+        error,
+        [0.0176583657489766, 0.0494797178848288, 15.3109242779903],
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
 def test_investment_random_coefficients(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, swamy] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group", weighting="swamy"))
-    assert beta == pytest.approx(
-        [0.0845873366047022, 0.199418403348856, -9.62928513743935], rel=EXACT, abs=EXACT
+    PLM.agrees(
+        "estimate",
+        beta,
+        [0.0845873366047022, 0.199418403348856, -9.62928513743935],
+        rel=EXACT,
+        abs=EXACT,
     )
-    assert error == pytest.approx(
-        [0.0199559053408853, 0.052653358661124, 17.0350395074382], rel=EXACT, abs=EXACT
+    PLM.agrees(
+        "standard error",
+        error,
+        [0.0199559053408853, 0.052653358661124, 17.0350395074382],
+        rel=EXACT,
+        abs=EXACT,
     )
 
 
@@ -271,8 +317,8 @@ def test_us_averages_too(realdata: Path) -> None:
         0.00393941152381336,
         0.0631087343711482,
     ]
-    assert mean.beta == pytest.approx(beta, rel=EXACT, abs=EXACT)
-    assert np.sqrt(np.diag(mean.vcov)) == pytest.approx(error, rel=EXACT, abs=EXACT)
+    PLM.agrees("estimate", mean.beta, beta, rel=EXACT, abs=EXACT)
+    PLM.agrees("standard error", np.sqrt(np.diag(mean.vcov)), error, rel=EXACT, abs=EXACT)
 
 
 def test_us_spread_of_coefficients(realdata: Path) -> None:
@@ -290,6 +336,6 @@ def test_us_spread_of_coefficients(realdata: Path) -> None:
         0.0108060453205451,
         2.17574348216397,
     ]
-    assert np.diag(found.delta) == pytest.approx(expected, rel=EXACT, abs=EXACT)
+    PLM.agrees("variance of slopes", np.diag(found.delta), expected, rel=EXACT, abs=EXACT)
     result = mean_group.fit(design, spec)
     assert any("spread of slopes is overstated" in warning for warning in result.warnings)

@@ -21,8 +21,10 @@ from models.results import ModelResult
 from models.shrunken_effects import ShrunkenEffects, shrunken_effects
 from models.study import Inference, ModelSpec
 from tests.canonical_designs import codes, design_from, us_states
+from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
+LME4 = Reference("R: lme4, lmerTest")
 STORED = tomllib.loads(Path(__file__).with_name("mixed_models.toml").read_text("utf-8"))
 MODEL_BASED = Inference("classical")
 
@@ -60,12 +62,12 @@ def check_coefficients(result: ModelResult, name: str) -> None:
     stored = STORED[name]
     terms = [result.terms[-1], *result.terms[:-1]]
     k = len(terms)
-    assert [t.estimate for t in terms] == pytest.approx(stored["fixef"][:k], rel=1e-7, abs=1e-7)
-    assert [t.std_error for t in terms] == pytest.approx(stored["se"][:k], rel=1e-6)
-    assert [t.df for t in terms] == pytest.approx(stored["df_satt"][:k], rel=1e-5)
-    assert result.fit["log_likelihood"] == pytest.approx(stored["log_likelihood"], rel=1e-12)
+    LME4.agrees("estimates", [t.estimate for t in terms], stored["fixef"][:k], rel=1e-7, abs=1e-7)
+    LME4.agrees("standard errors", [t.std_error for t in terms], stored["se"][:k], rel=1e-6)
+    LME4.agrees("degrees of freedom", [t.df for t in terms], stored["df_satt"][:k], rel=1e-5)
+    LME4.agrees("log likelihood", result.fit["log_likelihood"], stored["log_likelihood"], rel=1e-12)
     for level, value in stored["variance"].items():
-        assert result.fit[f"variance {level}"] == pytest.approx(value, rel=1e-5), level
+        LME4.agrees(f"variance {level}", result.fit[f"variance {level}"], value, rel=1e-5)
 
 
 def check_effects(
@@ -75,7 +77,7 @@ def check_effects(
         effects = next(one for one in found if one.group == group)
         for label, stored in values.items():
             ours = effects.estimate[labels[group].index(label)]
-            assert ours == pytest.approx(stored, rel=1e-5, abs=1e-6), label
+            LME4.agrees(f"effect of {label}", ours, stored, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_us_states(
         fit = result.fit
         root = float(np.sqrt((fit["variance unit"] or 0) * (fit["variance lsi1 by unit"] or 0)))
         correlation = fit["correlation constant, lsi1 by unit"]
-        assert correlation == pytest.approx(STORED[name]["covariance"] / root, rel=5e-5)
+        LME4.agrees("correlation", correlation, STORED[name]["covariance"] / root, rel=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -121,13 +123,13 @@ def test_regions_within_countries(
     inner, _, terms = mixed.fitted(design, spec)
     k = len(design.terms)
     order = [k, *range(k), *range(k + 1, len(terms))]
-    assert inner.beta[order] == pytest.approx(STORED[name]["fixef"], rel=1e-7, abs=1e-7)
+    LME4.agrees("estimate", inner.beta[order], STORED[name]["fixef"], rel=1e-7, abs=1e-7)
     countries = [str(c) for c in np.unique(np.asarray(design.columns["country"]))]
     labels = {"unit": [str(u) for u in design.units], "parent": countries}
     check_effects(shrunken_effects(inner), name, labels)
     total = sum(STORED[name]["variance"].values())
     for level, value in STORED[name]["variance"].items():
-        assert result.fit[f"share {level}"] == pytest.approx(value / total, rel=1e-5)
+        LME4.agrees(f"share {level}", result.fit[f"share {level}"], value / total, rel=1e-5)
         low, high = result.fit[f"share {level} low"], result.fit[f"share {level} high"]
         assert low is not None
         assert high is not None

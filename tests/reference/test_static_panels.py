@@ -16,6 +16,7 @@ import pytest
 from data.own_panel import read_own_panel
 from data.panel import Panel
 from models.results import ModelResult
+from tests.reference_record import Reference
 from tests.study_case import estimates, fit_one, model_text, std_errors
 
 CASES = tomllib.loads((Path(__file__).parent / "static_panels.toml").read_text("utf-8"))["case"]
@@ -59,6 +60,10 @@ PANELS: dict[str, tuple[str, tuple[str, str, str | None], str, tuple[str, ...]]]
     ),
 }  # fmt: skip
 pytestmark = pytest.mark.realdata
+PLM = Reference("R 4.2.2: plm 2.6-2")
+CLUBSANDWICH = Reference("R 4.2.2: clubSandwich 0.5.8")
+PRINTED = Reference("in print: plm 2.6")
+PETERSEN = Reference("in print: Petersen (2009), sandwich")
 
 
 @cache
@@ -86,12 +91,12 @@ def test_static(case: dict[str, Any], realdata: Path, tmp_path: Path) -> None:
     result = fitted(realdata, tmp_path, case["panel"], case["estimator"], case["effects"])
     assert result.n_obs == case["n"]
     assert result.fit["df_residual"] == case["df_residual"]
-    assert result.fit["rss"] == pytest.approx(case["rss"], rel=1e-9)
-    assert estimates(result) == pytest.approx(case["estimate"], rel=1e-9)
-    assert std_errors(result) == pytest.approx(case["std_error"], rel=1e-9)
+    PLM.agrees("residual sum of squares", result.fit["rss"], case["rss"], rel=1e-9)
+    PLM.agrees("estimates", estimates(result), case["estimate"], rel=1e-9)
+    PLM.agrees("standard errors", std_errors(result), case["std_error"], rel=1e-9)
     for name in ("theta", "sigma2_idiosyncratic", "sigma2_group"):
         if name in case:
-            assert result.fit[name] == pytest.approx(case[name], rel=1e-9, abs=1e-15)
+            PLM.agrees(name, result.fit[name], case[name], rel=1e-9, abs=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +113,8 @@ def test_bias_reduced_errors_us(
 ) -> None:  # fmt: skip
     how = f'{{ kind = "cluster", by = ["{by}"], correction = "CR2" }}'
     term = fitted(realdata, tmp_path, "us", estimator, effects, how).term("lsi1")
-    assert term.std_error == pytest.approx(std_error, rel=1e-8)
-    assert term.df == pytest.approx(df, rel=1e-7)
+    CLUBSANDWICH.agrees("standard error", term.std_error, std_error, rel=1e-8)
+    CLUBSANDWICH.agrees("degrees of freedom", term.df, df, rel=1e-7)
 
 
 def test_bias_reduced_errors_pooled_us(realdata: Path, tmp_path: Path) -> None:
@@ -117,8 +122,10 @@ def test_bias_reduced_errors_pooled_us(realdata: Path, tmp_path: Path) -> None:
     how = '{ kind = "cluster", by = ["unit"], correction = "CR2" }'
     result = fitted(realdata, tmp_path, "us", "pooled", [], how)
     wanted = {"lsi1": 0.0454898495640806, "ur": 0.00376481887427532, "lmw": 0.0348028384038116}
-    assert {name: std_errors(result)[name] for name in wanted} == pytest.approx(wanted, rel=1e-8)
-    assert result.term("lct1").df == pytest.approx(24.178155478872, rel=1e-7)
+    CLUBSANDWICH.agrees(
+        "standard errors", {name: std_errors(result)[name] for name in wanted}, wanted, rel=1e-8
+    )
+    CLUBSANDWICH.agrees("degrees of freedom", result.term("lct1").df, 24.178155478872, rel=1e-7)
 
 
 def test_country_clusters_eu(realdata: Path, tmp_path: Path) -> None:
@@ -126,8 +133,8 @@ def test_country_clusters_eu(realdata: Path, tmp_path: Path) -> None:
     how = '{ kind = "cluster", by = ["parent"], correction = "CR2" }'
     result = fitted(realdata, tmp_path, "eu", "within", ["unit", "parent*time"], how)
     wanted = {"lesf1": 0.133530559916287, "lgdp1": 2.10114940830584}
-    assert std_errors(result) == pytest.approx(wanted, rel=1e-8)
-    assert result.term("lesf1").df == pytest.approx(8.64077857136853, rel=1e-7)
+    CLUBSANDWICH.agrees("standard errors", std_errors(result), wanted, rel=1e-8)
+    CLUBSANDWICH.agrees("degrees of freedom", result.term("lesf1").df, 8.64077857136853, rel=1e-7)
     assert dict(result.n_clusters) == {"country": 28}
     assert result.inference.by == ("country",)
     assert result.level == {"lesf1": "regional"}
@@ -137,9 +144,9 @@ def test_hausman_classical(realdata: Path, tmp_path: Path) -> None:
     # A.us.hausman, phtest(within, random)
     (test,) = fitted(realdata, tmp_path, "us", "random", []).tests
     assert test.test == "hausman"
-    assert test.statistic == pytest.approx(13.3986862301797, rel=1e-9)
+    PLM.agrees("Hausman statistic", test.statistic, 13.3986862301797, rel=1e-9)
     assert test.df == 4
-    assert test.p_value == pytest.approx(0.00948344056654165, rel=1e-9)
+    PLM.agrees("p-value", test.p_value, 0.00948344056654165, rel=1e-9)
 
 
 def test_hausman_by_regression_with_clusters(realdata: Path, tmp_path: Path) -> None:
@@ -147,15 +154,15 @@ def test_hausman_by_regression_with_clusters(realdata: Path, tmp_path: Path) -> 
     how = '{ kind = "cluster", by = ["unit"], correction = "CR0" }'
     (test,) = fitted(realdata, tmp_path, "us", "random", [], how).tests
     assert test.test == "hausman_robust"
-    assert test.statistic == pytest.approx(46.5414581400114, rel=1e-9)
+    PLM.agrees("Hausman statistic", test.statistic, 46.5414581400114, rel=1e-9)
 
 
 def test_hausman_in_print(realdata: Path, tmp_path: Path) -> None:
     # published.toml, grunfeld-random: R plm 2.6
     result = fitted(realdata, tmp_path, "grunfeld", "random", [])
-    assert result.fit["theta"] == pytest.approx(0.8612, abs=5e-5)
-    assert result.tests[0].statistic == pytest.approx(2.3304, abs=5e-5)
-    assert result.tests[0].p_value == pytest.approx(0.3119, abs=5e-5)
+    PRINTED.agrees("theta", result.fit["theta"], 0.8612, abs=5e-5)
+    PRINTED.agrees("Hausman statistic", result.tests[0].statistic, 2.3304, abs=5e-5)
+    PRINTED.agrees("p-value", result.tests[0].p_value, 0.3119, abs=5e-5)
 
 
 def test_petersen_in_print(realdata: Path, tmp_path: Path) -> None:
@@ -172,8 +179,8 @@ def test_petersen_in_print(realdata: Path, tmp_path: Path) -> None:
     for inference, wanted in kinds.items():
         text = model_text("pooled", "y", "x", inference=inference)
         term = fit_one(tmp_path, petersen, text).term("x")
-        assert term.estimate == pytest.approx(1.034833, abs=5e-7)
-        assert term.std_error == pytest.approx(wanted, abs=5e-7), inference
+        PETERSEN.agrees("estimate", term.estimate, 1.034833, abs=5e-7)
+        PETERSEN.agrees(f"standard error, {inference}", term.std_error, wanted, abs=5e-7)
 
 
 def test_mortality_in_print(realdata: Path, tmp_path: Path) -> None:
@@ -194,10 +201,12 @@ def test_mortality_in_print(realdata: Path, tmp_path: Path) -> None:
         result = fit_one(tmp_path, mortality, f'[sample]\nwhere = "{where}"\n{text}')
         term = result.term("legal")
         assert (result.n_obs, dict(result.n_clusters)) == (700, {"state": 50})
-        assert term.estimate == pytest.approx(7.78005483075174, rel=1e-9)
+        CLUBSANDWICH.agrees("estimate", term.estimate, 7.78005483075174, rel=1e-9)
         if df is None:
             # clubSandwich's CR1 is G/(G-1) alone; ours has (N-1)/(N-K), K = 2 + 14 years
-            assert term.std_error == pytest.approx(error * (699 / (700 - 16)) ** 0.5, rel=1e-9)
+            CLUBSANDWICH.agrees(
+                "standard error", term.std_error, error * (699 / (700 - 16)) ** 0.5, rel=1e-9
+            )
         else:
-            assert term.std_error == pytest.approx(error, rel=1e-9)
-            assert term.df == pytest.approx(df, rel=1e-8)
+            CLUBSANDWICH.agrees("standard error", term.std_error, error, rel=1e-9)
+            CLUBSANDWICH.agrees("degrees of freedom", term.df, df, rel=1e-8)

@@ -12,9 +12,12 @@ from scipy.stats import f as fisher
 
 from models.estimators.first_stage import critical_value
 from models.results import ModelResult, Test
+from tests.reference_record import Reference
 from tests.study_case import fit_one, model_text, panel_of
 
 CR1 = '{ kind = "cluster", by = ["unit"], correction = "CR1" }'
+STATSMODELS = Reference("statsmodels: OLS with dummies")
+MONTIEL = Reference("in print: Montiel Olea and Pflueger (2013)")
 
 
 def world(strength: float, seed: int = 3) -> pd.DataFrame:
@@ -58,7 +61,7 @@ def named(result: ModelResult, name: str) -> Test:
 def test_one_instrument_gives_the_robust_f(tmp_path: Path) -> None:
     frame = world(0.5)
     test = named(instrumented(tmp_path, frame, ["z"]), "effective_f")
-    assert test.statistic == pytest.approx(reduced_f(frame, frame["x"], ["z"]), rel=1e-8)
+    STATSMODELS.agrees("effective F", test.statistic, reduced_f(frame, frame["x"], ["z"]), rel=1e-8)
     assert "below 23.1" in test.note  # Montiel Olea and Pflueger (2013), one instrument, 10 %
 
 
@@ -66,13 +69,13 @@ def test_equal_variances_give_the_plain_f(tmp_path: Path) -> None:
     frame = world(0.5)
     result = instrumented(tmp_path, frame, ["z", "z2"], '{ kind = "classical" }')
     plain = reduced_f(frame, frame["x"], ["z", "z2"], robust=False)
-    assert named(result, "effective_f").statistic == pytest.approx(plain, rel=1e-8)
+    STATSMODELS.agrees("effective F", named(result, "effective_f").statistic, plain, rel=1e-8)
 
 
 def test_critical_values_fall_towards_many_instruments() -> None:
     # equal weights are the case of the noncentral chi-square itself, no approximation
     values = [critical_value(np.eye(count)) for count in (1, 2, 5, 50)]
-    assert values[0] == pytest.approx(23.1085, abs=5e-4)
+    MONTIEL.agrees("critical value", values[0], 23.1085, abs=5e-4)
     assert values == sorted(values, reverse=True)
     assert values[-1] > 11.0  # never under 1 + the inverse of the tolerated bias
 
@@ -82,7 +85,9 @@ def test_anderson_rubin_is_a_wald_test(tmp_path: Path, names: list[str]) -> None
     frame = world(0.5)
     result = instrumented(tmp_path, frame, names)
     test = named(result, "anderson_rubin")
-    assert test.statistic == pytest.approx(reduced_f(frame, frame["y"], names), rel=1e-7)
+    STATSMODELS.agrees(
+        "Anderson-Rubin statistic", test.statistic, reduced_f(frame, frame["y"], names), rel=1e-7
+    )
     assert test.df == (len(names), 39.0)
     critical = fisher.ppf(0.95, len(names), 39)
     low, high = result.fit["ar_low"], result.fit["ar_high"]
@@ -90,7 +95,7 @@ def test_anderson_rubin_is_a_wald_test(tmp_path: Path, names: list[str]) -> None
     assert high is not None
     for end in (low, high):
         value = reduced_f(frame, frame["y"] - end * frame["x"], names)
-        assert value == pytest.approx(critical, rel=1e-6)
+        STATSMODELS.agrees("F at an end of the set", value, critical, rel=1e-6)
     inside, outside = (low + high) / 2, high + 0.1 * (high - low)
     assert reduced_f(frame, frame["y"] - inside * frame["x"], names) < critical
     assert reduced_f(frame, frame["y"] - outside * frame["x"], names) > critical

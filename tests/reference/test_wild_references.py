@@ -10,8 +10,10 @@ import pytest
 from models.inference.measure import measure
 from models.study import Inference
 from tests.canonical_designs import fit_design, voters
+from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
+FWILD = Reference("in print: fwildclusterboot (R)")
 
 
 def test_voters(realdata: Path) -> None:
@@ -19,10 +21,12 @@ def test_voters(realdata: Path) -> None:
     fit = fit_design(design)
     how = Inference("wild-cluster", ("group_id1",))
     ours = measure(fit, design, how)
-    assert fit.beta[0] == pytest.approx(0.0788, abs=5e-5)
-    assert ours.statistic[0] == pytest.approx(3.98313, abs=5e-6)
-    assert ours.p_value[0] == pytest.approx(0.001, abs=5e-4)
-    assert (ours.conf_low[0], ours.conf_high[0]) == pytest.approx((0.039, 0.119), abs=1e-3)
+    FWILD.agrees("estimate", fit.beta[0], 0.0788, abs=5e-5)
+    FWILD.agrees("t statistic", ours.statistic[0], 3.98313, abs=5e-6)
+    FWILD.agrees("p-value", ours.p_value[0], 0.001, abs=5e-4)
+    FWILD.agrees(
+        "ends of the interval", (ours.conf_low[0], ours.conf_high[0]), (0.039, 0.119), abs=1e-3
+    )
     assert ours.n_clusters == {"group_id1": 40}
     assert "99,999 draws of rademacher weights" in ours.convention
 

@@ -1,0 +1,143 @@
+"""Our values beside somebody else's: asserted to agree, and kept for docs/reference-values.md.
+
+A comparison that fails stops its test, so that the page only ever shows what holds. Each test
+writes one file, in any order and from several processes, and only where `REGSI_REFERENCE` names
+a folder. `python -m tests.reference_record FILE` writes the page of what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FOLDER = "REGSI_REFERENCE"
+HEAD = """# Our values beside theirs
+
+Written by `make docs-tables` from the reference tests themselves: a row stands for a test that
+passed. Of its values the row shows the one that comes nearest to its tolerance. A difference is
+relative to theirs, or absolute where the tolerance is: those are sources in print, which give only
+so many digits. Where a reference may be near zero, either will do.
+"""
+COLUMNS = ("case", "source", "values", "nearest", "ours", "theirs", "difference", "tolerance")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Of a set of values, the one nearest to its tolerance; `used` is its share of that."""
+
+    source: str
+    values: int
+    nearest: str
+    ours: float
+    theirs: float
+    difference: float
+    tolerance: str
+    used: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Where the values come from that ours are held against."""
+
+    source: str
+
+    def agrees(
+        self, what: str, ours: Any, theirs: Any, rel: float | None = None, abs: float | None = None
+    ) -> None:
+        """Assert that numbers, sequences or mappings of numbers agree, and keep them as a row.
+
+        At least one tolerance is needed; with both, either is enough, as for pytest.approx.
+        """
+        assert rel or abs, "a comparison needs its tolerance"
+        # pytest.approx falls back on tolerances of its own where one is left out
+        assert ours == pytest.approx(theirs, rel=rel or 0.0, abs=abs or 0.0), f"{what}: {ours}"
+        if folder := os.environ.get(FOLDER):
+            row = self._nearest(what, _named(ours), _named(theirs), rel, abs)
+            _append(Path(folder), row)
+
+    def _nearest(
+        self,
+        what: str,
+        ours: Mapping[str, float],
+        theirs: Mapping[str, float],
+        rel: float | None,
+        abs: float | None,
+    ) -> Compared:
+        apart = {name: float(np.abs(ours[name] - theirs[name])) for name in theirs}
+        allowed = {
+            name: max((rel or 0.0) * float(np.abs(value)), abs or 0.0)
+            for name, value in theirs.items()
+        }
+        used = {name: apart[name] / allowed[name] if allowed[name] else 0.0 for name in theirs}
+        name = max(used, key=lambda one: used[one])
+        unit = rel or abs or 0.0
+        kind = "absolute" if not rel else "either" if abs else "relative"
+        said = f"{unit:.0e} {kind}"
+        label = what if len(theirs) == 1 else f"{what}: {name}"
+        return Compared(
+            self.source, len(theirs), label, ours[name], theirs[name],
+            used[name] * unit, said, used[name],
+        )  # fmt: skip
+
+
+def _named(values: Any) -> dict[str, float]:
+    if isinstance(values, Mapping):
+        return {str(name): float(value) for name, value in values.items()}
+    numbers = np.atleast_1d(np.asarray(values, dtype=np.float64)).ravel().tolist()
+    return {f"{place} of {len(numbers)}": value for place, value in enumerate(numbers, start=1)}
+
+
+def _append(folder: Path, row: Compared) -> None:
+    """Add a row to the file of the running test; its first row empties what an older run left."""
+    test = os.environ["PYTEST_CURRENT_TEST"].rsplit(" (", 1)[0]
+    path = folder / f"{hashlib.sha256(test.encode()).hexdigest()[:16]}.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    rows = found.get("rows", []) if found.get("process") == os.getpid() else []
+    document = {"test": test, "process": os.getpid(), "rows": [*rows, asdict(row)]}
+    path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+
+
+def page(folder: Path) -> str:
+    """All rows as Markdown: a table for each test file, a row for each test and source."""
+    tables: dict[str, list[str]] = defaultdict(list)
+    documents = (json.loads(path.read_text("utf-8")) for path in folder.glob("*.json"))
+    for document in sorted(documents, key=lambda one: str(one["test"])):
+        module, _, case = document["test"].partition("::")
+        by_source: dict[str, list[Compared]] = defaultdict(list)
+        for row in document["rows"]:
+            by_source[row["source"]].append(Compared(**row))
+        tables[module] += [_line(case, rows) for rows in by_source.values()]
+    lines = [HEAD]
+    for module, rows in tables.items():
+        title = Path(module).stem.removeprefix("test_").replace("_", " ").capitalize()
+        lines += [f"## {title}", "", f"`{module}`", "", f"| {' | '.join(COLUMNS)} |"]
+        lines += ["|---|---|---:|---|---:|---:|---:|---|", *rows, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(case: str, rows: list[Compared]) -> str:
+    worst = max(rows, key=lambda row: row.used)
+    test, _, parameters = case.removeprefix("test_").removesuffix("]").partition("[")
+    name = test.replace("_", " ") + (f": {parameters}" if parameters else "")
+    cells = (
+        name, worst.source, str(sum(row.values for row in rows)), worst.nearest,
+        f"{worst.ours:.8g}", f"{worst.theirs:.8g}", f"{worst.difference:.1e}", worst.tolerance,
+    )  # fmt: skip
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(page(Path(os.environ[FOLDER])), "utf-8")
