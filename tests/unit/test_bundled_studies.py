@@ -65,6 +65,7 @@ def test_every_variable_is_used(study: Study) -> None:
     for model in study.models:
         used |= {model.outcome, *model.treatment, *model.controls, model.weights or ""}
         used |= {entry.get("iv", "") for entry in model.options.get("instruments", ())}
+        used.add(model.options.get("cohort", ""))
     if study.multiverse:
         axes = study.multiverse
         used |= {*axes.outcomes, *axes.treatments, *axes.controls_always, *axes.controls_any_of}
