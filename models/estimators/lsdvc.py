@@ -6,12 +6,12 @@ bootstrap of the whole procedure, the initial estimate included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from data.errors import BadInput
-from models.calendar_grid import calendar_grid, shift
+from models.calendar_grid import calendar_grid
 from models.design import Codes, Design, Floats
 from models.estimators.gmm import cluster_of_units
 from models.estimators.gmm_equations import (
@@ -23,7 +23,8 @@ from models.estimators.gmm_equations import (
 from models.estimators.gmm_estimation import collect_moments, solve_step
 from models.estimators.gmm_instruments import GmmBlock, build_instruments
 from models.estimators.gmm_options import FURTHEST, one_of, refuse_effects
-from models.estimators.lsdvc_bias import Corrected, correct_within, demeaned
+from models.estimators.lsdvc_bias import Corrected, correct_within
+from models.estimators.lsdvc_panels import simulated
 from models.estimators.normal_reference import normal_terms
 from models.least_squares import collinear_columns
 from models.results import InferenceUsed, ModelResult
@@ -149,39 +150,6 @@ def bootstrap(
         what = f"explosive in {choices.draws - len(kept)} of {choices.draws} bootstrap panels"
         raise BadInput("outcome", what, "use system-gmm, or difference it")
     return np.array(kept)
-
-
-def simulated(
-    levels: Levels, corrected: Corrected, clusters: Codes, rng: np.random.Generator
-) -> Levels:
-    """The panel with new errors, regressors and the first outcome of each spell as given."""
-    usable = levels.usable
-    gap = np.where(usable, levels.y - levels.X @ corrected.beta, 0.0)
-    effect = gap.sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
-    drive = levels.X[:, :, 1:] @ corrected.beta[1:] + effect[:, None]
-    drive += new_errors(levels, corrected, clusters, rng)
-    y = levels.y.copy()
-    for t in range(1, y.shape[1]):
-        y[:, t] = np.where(usable[:, t], corrected.beta[0] * y[:, t - 1] + drive[:, t], y[:, t])
-    X = levels.X.copy()
-    X[:, :, 0] = shift(y, 1)
-    return replace(levels, y=y, X=X)
-
-
-def new_errors(
-    levels: Levels, corrected: Corrected, clusters: Codes, rng: np.random.Generator
-) -> Floats:
-    """Errors (N, S): normal where units are the clusters (Bruno 2005, Stata Journal 5), else the
-    residuals with one random sign per cluster and period, which keeps how units move together.
-    """
-    usable = levels.usable
-    if len(np.unique(clusters)) == len(clusters):
-        return np.asarray(np.sqrt(corrected.sigma2) * rng.standard_normal(usable.shape))
-    gap = (levels.y - levels.X @ corrected.beta)[:, :, None]
-    residuals = demeaned(levels, gap)[:, :, 0]
-    scale = np.sqrt(corrected.sigma2 / (residuals[usable] ** 2).mean())
-    signs = rng.choice([-1.0, 1.0], size=(int(clusters.max()) + 1, usable.shape[1]))
-    return np.asarray(scale * residuals * signs[clusters])
 
 
 def as_result(
