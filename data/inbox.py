@@ -40,22 +40,31 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
     matches = [(path, layout) for path in files_below(folder) if (layout := matching(recipe, path))]
     own = [match for match in matches if not match[1].copy]
     matches = own or matches
-    distinct = {raw.digest(path): (path, layout) for path, layout in reversed(matches)}
+    distinct = without_copies(matches)
     if not distinct:
         names = ", ".join(name for layout in recipe.files for name in layout.names)
         raise BadInput(
             str(folder), f"holds no file of dataset {recipe.id}", f"looked for {names}"
         )
     incoming = []
-    for path, layout in distinct.values():
+    for path, layout in distinct:
         alone = published if len(distinct) == 1 else None
         day = alone or own_date(recipe, path, layout)
         if day is None and len(distinct) > 1:
-            raise undated(recipe, folder, [p for p, _ in distinct.values()], path)
+            raise undated(recipe, folder, [p for p, _ in distinct], path)
         beside = companions(layout, path)
         today = datetime.now(UTC).date()
         incoming.append(Incoming(path, str(path), layout, day or today, beside, day is not None))
     return tuple(sorted(incoming, key=lambda f: (f.published, f.layout.partial, str(f.path))))
+
+
+def without_copies(
+    matches: list[tuple[Path, FileLayout]],
+) -> list[tuple[Path, FileLayout]]:
+    """The files, each of the same bytes once."""
+    if len(matches) < 2:
+        return matches
+    return list({raw.digest(path): (path, layout) for path, layout in reversed(matches)}.values())
 
 
 def undated(recipe: DatasetRecipe, folder: Path, paths: list[Path], path: Path) -> BadInput:
@@ -103,4 +112,4 @@ def own_date(recipe: DatasetRecipe, path: Path, layout: FileLayout) -> date | No
             if sha256.startswith(edition.sha256):
                 return edition.published
         day = ask(SourceFile(plain, path.name, Path(scratch))) if ask else None
-    return day or raw.gzip_date(path)
+    return day or layout.released or raw.gzip_date(path)

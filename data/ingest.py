@@ -91,18 +91,19 @@ def load(
 ) -> Loaded:
     """Loads one file as an edition, unless its bytes are there already."""
     day = file.published if file.dated else None
-    known = loaded_before(home, recipe.id, raw.digest(file.path), day)
+    sha256 = raw.digest(file.path)
+    known = loaded_before(home, recipe.id, sha256, day)
     if known is not None:
         say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
         return outcome(known, new=False)
     if live:
         contracts.check_freshness(recipe, file.published, datetime.now(UTC).date())
-    kept = raw.keep(home, recipe, file.path, file.origin, file.published)
+    kept = raw.keep(home, recipe, file.path, file.origin, file.published, sha256)
     edition = Edition(file.published, partial=file.layout.partial)
     with staging(home) as (con, scratch):
         read(con, recipe, file, scratch)
         try:
-            aside = contracts.check(con, recipe, file.path.name)
+            aside = contracts.check(con, recipe, file.path.name, edition.partial)
         except ContractBroken:
             record_refused(home, con, Swap(recipe, edition, kept, 0))
             raise

@@ -43,10 +43,15 @@ def digest(path: Path) -> str:
 
 
 def keep(
-    home: Path, recipe: DatasetRecipe, file: Path, origin: str, published: date
+    home: Path,
+    recipe: DatasetRecipe,
+    file: Path,
+    origin: str,
+    published: date,
+    sha256: str | None = None,
 ) -> RawFile:
     """Copies `file` into the raw store with its provenance; the same bytes are kept once."""
-    sha256 = digest(file)
+    sha256 = sha256 or digest(file)
     folder = home / "raw" / recipe.id / sha256[:16]
     kept = folder / file.name
     retrieved = datetime.now(UTC).replace(tzinfo=None, microsecond=0)

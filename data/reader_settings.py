@@ -9,6 +9,7 @@ SETTINGS: Mapping[str, frozenset[str]] = {
     "eurostat_sdmx_csv": frozenset(),
     "json_stat": frozenset(),
     "databrowser_xlsx": frozenset(),
+    "geojson": frozenset({"code", "year", "mercator"}),
     "tabular": frozenset(
         {
             "columns",
@@ -26,6 +27,7 @@ SETTINGS: Mapping[str, frozenset[str]] = {
             "wide",
             "skip",
             "column_names",
+            "file_parts",
         }
     ),
 }

@@ -32,7 +32,8 @@ class FileLayout:
     `names` are file-name patterns; `constants` gives the value of a dimension the layout lacks,
     `dropped` the only value allowed in a column that is not a dimension of the dataset.
     `partial` marks an extract: what it leaves out keeps the value said before. `copy` marks
-    another party's copy: it is read only where no file of another layout is there.
+    another party's copy: it is read only where no file of another layout is there. `released` is
+    the day of the release that the names stand for, where the files do not say.
     """
 
     names: tuple[str, ...]
@@ -42,6 +43,7 @@ class FileLayout:
     dropped: Mapping[str, str] = field(default_factory=dict)
     partial: bool = False
     copy: bool = False
+    released: date | None = None
     companions: tuple[str, ...] = ()
 
 

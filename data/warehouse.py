@@ -161,7 +161,8 @@ def opened(path: Path) -> DuckDBPyConnection:
 def attach(con: DuckDBPyConnection, path: Path, read_only: bool) -> None:
     """Attaches the warehouse, waiting for a writer's moment, or for readers, to be over.
 
-    Raises RegsiError if they are not, or if this very process holds the file open otherwise.
+    Raises RegsiError if they are not, or if this very process holds the file open otherwise, and
+    BadInput for a file that cannot be read.
     """
     mode = " (READ_ONLY)" if read_only else ""
     deadline = time.monotonic() + PATIENCE
@@ -170,8 +171,20 @@ def attach(con: DuckDBPyConnection, path: Path, read_only: bool) -> None:
             con.execute(f"ATTACH {literal(str(path))} AS {ATTACHED}{mode}")
             return
         except duckdb.Error as fault:
-            waiting = isinstance(fault, duckdb.IOException) and "lock" in str(fault)
+            waiting = isinstance(fault, duckdb.IOException) and "lock on file" in str(fault)
+            if not waiting and not isinstance(fault, duckdb.ResourceInUseException):
+                raise unreadable(path, fault) from None
             if not waiting or time.monotonic() > deadline:
-                what = f"is in use or damaged ({str(fault).splitlines()[0]})"
+                what = f"is in use ({str(fault).splitlines()[0]})"
                 raise RegsiError(str(path), what, "let readers and writers finish") from None
             time.sleep(0.1)
+
+
+def unreadable(path: Path, fault: duckdb.Error) -> BadInput:
+    """The file may not be read, or is no warehouse any more; the raw store can make it anew."""
+    return BadInput(
+        str(path),
+        f"cannot be read ({str(fault).splitlines()[0]})",
+        "check who may read it; if it is damaged, move it away and ingest its datasets again with"
+        f" --from {path.parent / 'raw'}",
+    )

@@ -1,14 +1,16 @@
-"""Any table that a recipe can describe: csv (plain or gzip), parquet, xlsx, dta; long or wide.
+"""Any table that a recipe can describe: csv, parquet, xlsx or dta; long, wide, or a mere list.
 
-Settings: `columns` says for `time` and each dimension which column holds it, or puts it together
-("{year:d}-Q{quarter:d}"; `:d` writes a whole number plainly, `:02d` with leading noughts).
-`values` is the column of the figures, or a table of code = column whose dimension is `measure`
-(called so, or as the setting of that name says). With `wide`, figures run
-across columns: `{ dimension = "time", columns = "[0-9]{4}" }`. `sheets` is a pattern of sheet
-names whose named groups are dimensions. `header` is the row of the column names, `column_names`
-lists them where the file's own will not do, `first_row` is where figures begin. `skip` (column =
-values) leaves rows out. `flags` is the column of flags, in which the codes `unflagged` say that
-there is nothing to say. `encoding`, `delimiter`, `thousands` and `missing` do what they say.
+Settings:
+
+- `columns`: which column holds `time` and each dimension, or how to put it together from columns
+  ("{year:d}-Q{quarter:d}"; `:d` writes a whole number plainly, `:02d` with leading noughts).
+- `values`: the column of the figures, or a table code = column, whose codes form the dimension
+  `measure` (or as setting `measure` calls it). Without it the table is a list: each row counts 1.
+- `wide`: figures run across columns: `{ dimension = "time", columns = "[0-9]{4}" }`.
+- `sheets`, `file_parts`: patterns of sheet and file names; their named groups are dimensions.
+- `header`: the row of the column names, `column_names` those to use instead, `first_row` where
+  figures begin, `skip` (column = values) which rows to leave out.
+- `flags` (a column), `encoding`, `delimiter`, `thousands`, `missing` do what they say.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ def read(load: Load) -> None:
     across = figures(load, grid)
     parts = {name: expression(load, grid, spec) for name, spec in columns(settings).items()}
     parts |= {name: quoted(f"#{name}") for name in grid.parts}
+    parts |= {name: literal(value) for name, value in file_parts(load).items()}
     parts |= {k: literal(v) for k, v in load.layout.constants.items() if k == "time"}
     names = [*parts, *([across.dimension] if across.dimension else [])]
     if "time" not in names:
@@ -69,6 +72,13 @@ def columns(settings: Mapping[str, Any]) -> dict[str, str]:
     return dict(settings.get("columns", {}))
 
 
+def file_parts(load: Load) -> dict[str, str]:
+    """The dimensions that the name of the file gives."""
+    pattern = load.layout.settings.get("file_parts")
+    match = re.fullmatch(pattern, load.file.name) if pattern else None
+    return match.groupdict() if match else {}
+
+
 def figures(load: Load, grid: Grid) -> Across:
     """The columns of the figures; raises BadInput if one is missing."""
     wide, values = load.layout.settings.get("wide"), load.layout.settings.get("values")
@@ -80,6 +90,8 @@ def figures(load: Load, grid: Grid) -> Across:
             what = f"has no column like {wide['columns']!r}"
             raise BadInput(load.file.name, what, "fetch the file again, or correct the recipe")
         return Across(wide["dimension"], taken)
+    if values is None:
+        return Across(None, {})
     named = values if isinstance(values, dict) else {"": str(values)}
     for column in named.values():
         grid.need(load, column)
@@ -131,7 +143,10 @@ def slot_value(load: Load, grid: Grid, column: str, form: str | None) -> str:
 
 def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]) -> None:
     """Table `texts`: one row per figure."""
+    # a table without figures is a list: each row says that its codes belong together
     chosen = list(across.columns)
+    cells = ", ".join(map(grid.sql, chosen)) or "'1'"
+    places = ", ".join(grid.place(column) for column in chosen) or grid.place(grid.columns[0])
     # the code that a column stands for: the period of a column headed 2013, a measure's name
     code = f", unnest([{', '.join(map(literal, across.columns.values()))}]) AS "
     load.con.execute(
@@ -140,9 +155,9 @@ def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]
             " {flags} AS flags, unnest([{places}]) AS place FROM grid WHERE {keep}",
             parts=", ".join(f"{sql} AS {quoted(name)}" for name, sql in parts.items()),
             code=code + quoted(across.dimension) if across.dimension else "",
-            cells=", ".join(map(grid.sql, chosen)),
+            cells=cells,
             flags=flags(load, grid),
-            places=", ".join(grid.place(column) for column in chosen),
+            places=places,
             keep=kept(load, grid, parts),
         )
     )
@@ -161,7 +176,8 @@ def flags(load: Load, grid: Grid) -> str:
 
 def kept(load: Load, grid: Grid, parts: Mapping[str, str]) -> str:
     """SQL for the rows to read: none the recipe leaves out, and none without any code."""
-    tests = [f"coalesce({', '.join(parts.values())}) IS NOT NULL"] if parts else []
+    codes = [sql for name, sql in parts.items() if name in columns(load.layout.settings)]
+    tests = [f"coalesce({', '.join(codes)}) IS NOT NULL"] if codes else []
     for column, values in load.layout.settings.get("skip", {}).items():
         grid.need(load, column)
         some = ", ".join(literal(str(value)) for value in values)

@@ -47,7 +47,8 @@ low = 0
 
 def prepare(cells: int, folder: Path) -> Path:
     """Writes the file of so many cells, flagged or missing here and there."""
-    path = folder / "bench.tsv"
+    path = folder / "source" / "bench.tsv"
+    path.parent.mkdir()
     head = ",".join(KEYS) + "\\time\t" + "\t".join(f"{year} " for year in YEARS) + "\n"
     cell = (
         "CASE WHEN (h + {y}) % 41 = 0 THEN ': u' WHEN (h + {y}) % 53 = 0 THEN ': '"

@@ -331,3 +331,66 @@ def test_rows_of_one_key_are_added_up_where_the_recipe_says_so(read: Reading) ->
         read.con.execute(f"DROP TABLE {name}")
     with pytest.raises(ContractBroken, match=r"rule key, .*: 1 keys are there twice"):
         read("x.csv", text, "tabular", "geo", settings=settings, excused=(none,))
+
+
+def square(x: float, y: float, side: float) -> list[list[float]]:
+    corners = [(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)]
+    return [[x + side * i, y + side * j] for i, j in corners]
+
+
+BOUNDARIES = {
+    "type": "FeatureCollection",
+    "features": [
+        {  # a square with a hole in its right half
+            "properties": {"id": "A"},
+            "geometry": {"type": "Polygon", "coordinates": [square(0, 0, 4), square(2, 1, 2)]},
+        },
+        {  # two squares of one and of four
+            "properties": {"id": "B"},
+            "geometry": {
+                "type": "MultiPolygon",
+                "coordinates": [[square(10, 0, 1)], [square(20, 0, 2)]],
+            },
+        },
+    ],
+}
+
+
+def test_the_middle_of_a_region_with_holes_and_islands(read: Reading) -> None:
+    settings = {"code": "id", "year": "2021"}
+    rows = read("x.json", json.dumps(BOUNDARIES), "geojson", "geo measure", settings=settings)
+    found = {(geo, measure): value for geo, measure, _, value, _ in rows}
+    # by hand: (16 * 2 - 4 * 3) / 12 and (1 * 10.5 + 4 * 21) / 5
+    assert found["A", "longitude"] == pytest.approx(20 / 12, rel=1e-12)
+    assert found["A", "latitude"] == pytest.approx(2, rel=1e-12)
+    assert found["B", "longitude"] == pytest.approx(18.9, rel=1e-12)
+    assert found["B", "latitude"] == pytest.approx(0.9, rel=1e-12)
+
+
+def test_boundaries_in_metres_of_the_web_become_degrees(read: Reading) -> None:
+    # a corner of the web's map, 20 037 508.34 m, is 180 degrees east and 85.0511 north
+    corner = square(20_037_507.34, 20_037_507.34, 1)
+    feature = {"properties": {"id": "C"}, "geometry": {"type": "Polygon", "coordinates": [corner]}}
+    settings = {"code": "id", "year": "2021", "mercator": True}
+    text = json.dumps({"features": [feature]})
+    rows = read("x.json", text, "geojson", "geo measure", settings=settings)
+    found = {measure: value for _, measure, _, value, _ in rows}
+    assert found["longitude"] == pytest.approx(180, abs=1e-5)
+    assert found["latitude"] == pytest.approx(85.0511287798, abs=1e-5)
+
+
+def test_a_boundary_without_code_or_area_is_named(read: Reading) -> None:
+    flat = {"properties": {"id": "D"}, "geometry": {"type": "Polygon", "coordinates": [[[0, 0]]]}}
+    settings = {"code": "id", "year": "2021"}
+    text = json.dumps({"features": [flat]})
+    with pytest.raises(BadInput, match=r"x.json, feature 0: has no code or no sound boundary"):
+        read("x.json", text, "geojson", "geo measure", settings=settings)
+
+
+def test_a_list_counts_its_rows_and_takes_codes_from_the_files_name(read: Reading) -> None:
+    found = read(
+        *("n2_2013.csv", "from,to\nAT11,AT11\nFRB0,\n", "tabular", "level from to"),
+        constants={"time": "2016", "to": "none"},
+        settings={"columns": {"from": "from", "to": "to"}, "file_parts": r"n(?P<level>\d)_.*"},
+    )
+    assert found == {("2", "AT11", "AT11", "2016", 1.0, ""), ("2", "FRB0", "none", "2016", 1.0, "")}
