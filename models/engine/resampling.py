@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.design import Floats
 from models.engine.crossproducts import CrossProducts, unpacked
@@ -21,7 +23,9 @@ from models.engine.curve import Cells, fit_cells, small_sample_factor
 from models.engine.subsets import Flags, Indices, residualise
 
 FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a random sample
+FEW_SPECS = 8  # below which a quadratic form in all pairs of clusters does not pay
 NUMBERS = 2**22  # in the largest array of a block of specifications
+CACHED = 2**16  # numbers that stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -42,16 +46,18 @@ class Resampler:
 
     def statistics(self, signs: Floats) -> tuple[Floats, Floats]:
         """Slopes and t-statistics (S, D) under the null for draws `signs` (all clusters, D)."""
-        drawn = signs[self.cluster]
+        drawn = signs if len(signs) == len(self.cluster) else signs[self.cluster]
         slopes = np.empty((len(self.cells), drawn.shape[1]))
         t = np.empty_like(slopes)
         for block, cells in self._blocks():
             null = self._null(cells)
-            slopes[block] = (null.scores / null.information[:, None]) @ drawn
-            squares = np.maximum(null.sums_of_squares(drawn), np.finfo(float).tiny)
             numerator = null.scores @ drawn
-            t[block] = numerator / np.sqrt(squares * null.factor[:, None])
-            slopes[block] *= self._units(cells)[:, None]
+            squares = null.sums_of_squares(drawn)
+            np.maximum(squares, np.finfo(float).tiny, out=squares)
+            squares *= null.factor[:, None]
+            np.divide(numerator, np.sqrt(squares, out=squares), out=t[block])
+            unit = self._units(cells) / null.information
+            np.multiply(numerator, unit[:, None], out=slopes[block])
         return slopes, t
 
     def _blocks(self) -> Iterator[tuple[slice, Cells]]:
@@ -108,7 +114,9 @@ class NullScores:
 
     def sums_of_squares(self, signs: Floats) -> Floats:
         """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D)."""
-        n_clusters, rank = self.right.shape[1:]
+        n_specs, n_clusters, rank = self.right.shape
+        if n_specs < FEW_SPECS:
+            return _one_by_one(self, signs)
         quadratic = _few_clusters if few_clusters(n_clusters, rank) else _many_clusters
         return quadratic(self, signs)
 
@@ -130,6 +138,19 @@ def _times(columns: Floats, sums: Floats) -> Floats:
     return (columns.T @ flat).reshape(columns.shape[1], n_clusters, width)
 
 
+def _one_by_one(null: NullScores, signs: Floats) -> Floats:
+    """Sums of squared scores (S, D) from the scores themselves: no work is shared by cells."""
+    coupling = -null.left @ null.right.transpose(0, 2, 1)
+    np.einsum("sgg->sg", coupling)[...] += null.scores
+    squares = np.empty((len(coupling), signs.shape[1]))
+    step = max(1, CACHED // len(signs))
+    for start in range(0, signs.shape[1], step):
+        for form, row in zip(coupling, squares, strict=True):
+            scores = form @ signs[:, start : start + step]
+            np.einsum("gd,gd->d", scores, scores, out=row[start : start + step])
+    return squares
+
+
 def _few_clusters(null: NullScores, signs: Floats) -> Floats:
     """Sums of squared scores (S, D): K'K packed, times each draw's own products, packed."""
     rows, columns = np.triu_indices(len(signs))
@@ -138,7 +159,12 @@ def _few_clusters(null: NullScores, signs: Floats) -> Floats:
     diagonal = rows == columns
     form[:, ~diagonal] *= 2.0
     form[:, diagonal] += null.scores**2
-    return form @ (signs[rows] * signs[columns])
+    squares = np.empty((len(form), signs.shape[1]))
+    step = max(1, NUMBERS // len(rows))
+    for start in range(0, signs.shape[1], step):
+        drawn = signs[:, start : start + step]
+        np.matmul(form, drawn[rows] * drawn[columns], out=squares[:, start : start + step])
+    return squares
 
 
 def _many_clusters(null: NullScores, signs: Floats) -> Floats:
@@ -155,8 +181,15 @@ def _many_clusters(null: NullScores, signs: Floats) -> Floats:
 def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
     """Rademacher draws (G, D), and whether they are all 2^G sign vectors (few clusters)."""
     every = n_clusters <= FEW_CLUSTERS
+    bits: NDArray[np.integer[Any]]
     if every:
         bits = np.arange(2**n_clusters) >> np.arange(n_clusters)[:, None] & 1
     else:
-        bits = np.random.default_rng(seed).integers(0, 2, (n_clusters, draws))
-    return 1.0 - 2.0 * bits.astype(np.float64), every
+        size = n_clusters * draws
+        random = np.random.default_rng(seed).bytes(-(-size // 8))
+        drawn = np.unpackbits(np.frombuffer(random, dtype=np.uint8), count=size)
+        bits = drawn.reshape(n_clusters, draws)
+    signs = bits.astype(np.float64)
+    signs *= -2.0
+    signs += 1.0
+    return signs, every

@@ -19,6 +19,7 @@ they would take more than three minutes; `runs` says how many), `peak_mib` the p
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -107,8 +108,9 @@ def _run(bench: ModuleType, contestant: str, path: Path, folder: Path) -> Row:
     assert process.stdout is not None
     first = _told(process.stdout.readline())
     correct = "cold" in first and _agrees(bench, contestant, folder)
-    process.stdin.write("go\n" if correct else "stop\n")
-    process.stdin.close()
+    with contextlib.suppress(BrokenPipeError):  # one that failed is gone, and has said why
+        process.stdin.write("go\n" if correct else "stop\n")
+        process.stdin.close()
     timed = _told(process.stdout.readline()) if correct else {}
     process.wait()
     return {
@@ -127,11 +129,12 @@ def _told(line: str) -> Row:
 
 
 def _agrees(bench: ModuleType, contestant: str, folder: Path) -> bool:
-    """Whether a contestant's first answer is ours."""
-    ours, theirs = (
-        pickle.loads((folder / f"work-{name}" / "answer.pickle").read_bytes())
-        for name in (next(iter(bench.CONTESTANTS)), contestant)
-    )
+    """Whether a contestant's first answer is ours; no if either gave none."""
+    names = (next(iter(bench.CONTESTANTS)), contestant)
+    files = [folder / f"work-{name}" / "answer.pickle" for name in names]
+    if not all(file.exists() for file in files):
+        return False
+    ours, theirs = (pickle.loads(file.read_bytes()) for file in files)
     return bool(bench.agree(ours, theirs))
 
 

@@ -67,7 +67,7 @@ def _regsi(data: Data) -> Answer:
     return np.array([found.estimate[chosen], found.std_error[chosen]])
 
 
-def with_linearmodels(data: Data, _: Path) -> Answer:
+def with_linearmodels(data: Data, _: Path, fits: int = len(COMPARED)) -> Answer:
     """PanelOLS, one specification after the other; its factor brought to ours."""
     import pandas as pd
     from linearmodels.panel import PanelOLS
@@ -76,7 +76,7 @@ def with_linearmodels(data: Data, _: Path) -> Answer:
     frame = pd.DataFrame(data["Z"], index=keys)
     clusters = pd.DataFrame({"cluster": data["cluster"]}, index=keys)
     found = []
-    for names in _regressors():
+    for names in _regressors()[:fits]:
         model = PanelOLS(frame[0], frame[names], entity_effects=True, time_effects=True)
         fit = model.fit(
             cov_type="clustered",
@@ -91,7 +91,7 @@ def with_linearmodels(data: Data, _: Path) -> Answer:
     return np.array(found).T
 
 
-def with_pyfixest(data: Data, _: Path) -> Answer:
+def with_pyfixest(data: Data, _: Path, fits: int = len(COMPARED)) -> Answer:
     """feols, one specification after the other."""
     import pandas as pd
     import pyfixest as pf
@@ -99,7 +99,7 @@ def with_pyfixest(data: Data, _: Path) -> Answer:
     frame = pd.DataFrame(data["Z"], columns=[f"z{j}" for j in range(CONTROLS + 2)])
     frame = frame.assign(**{name: data[name] for name in ("unit", "year", "cluster")})
     found = []
-    for names in _regressors():
+    for names in _regressors()[:fits]:
         formula = f"z0 ~ {' + '.join(f'z{j}' for j in names)} | unit + year"
         fit = pf.feols(formula, frame, vcov={"CRV1": "cluster"})
         found.append([fit.coef().iloc[0], fit.se().iloc[0]])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +12,14 @@ from models.engine.crossing import crossing_sums
 from models.engine.crossproducts import unit_columns
 from models.engine.curve import Cells
 from models.engine.projection import condense, project
-from models.engine.resampling import Resampler, few_clusters, sign_draws
+from models.engine.resampling import (
+    NullScores,
+    Resampler,
+    _few_clusters,
+    _many_clusters,
+    _one_by_one,
+    sign_draws,
+)
 from models.engine.subsets import Flags
 
 CONTROLS = ["a", "b", "c"]
@@ -106,20 +111,21 @@ def t_factor(ready: Resampler, subset: int) -> float:
     return float(np.sqrt(size / (size - 1) * (n - 1) / (n - parameters)))
 
 
-def test_both_quadratic_forms_agree() -> None:
-    """The packed form serves few clusters, the factored one many: the same numbers."""
-    frame = draw(3, 40)
-    ready = resampler(frame, ("unit", "time"), True)
-    rank = len(ready.controls) + 1 + ready.crossing.shape[2]
-    assert not few_clusters(40, rank)
-    signs, every = sign_draws(40, 50, 7)
+def test_all_three_forms_of_the_sums_agree() -> None:
+    """One serves few specifications, one few clusters, one many: the same numbers."""
+    rng = np.random.default_rng(5)
+    scores = rng.normal(size=(9, 20))
+    left, right = rng.normal(size=(2, 9, 20, 7))
+    one = np.ones(9)
+    null = NullScores(scores, left, right, one, one)
+    signs, every = sign_draws(20, 5000, 7)
     assert not every
-    slopes, t = ready.statistics(signs)
-    padded = np.pad(ready.crossing, ((0, 0), (0, 0), (0, 9)))  # nothing but a higher rank
-    fewer = replace(ready, crossing=padded)
-    assert few_clusters(40, rank + 9)
-    again = fewer.statistics(signs)
-    assert np.allclose(again, (slopes, t), rtol=1e-9, atol=0)
+    assert abs(signs.mean()) < 0.02
+    couplings = -left @ right.transpose(0, 2, 1) + scores[:, :, None] * np.eye(20)
+    wanted = np.square(couplings @ signs).sum(axis=1)
+    for form in (_one_by_one, _few_clusters, _many_clusters):
+        assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
+    assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
 
 
 def test_few_clusters_give_every_sign_vector_once() -> None:

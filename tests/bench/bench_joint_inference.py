@@ -1,0 +1,87 @@
+"""joint-inference: the whole curve against 999 resampled ones, every t-statistic of each.
+
+regsi estimates 4,096 specifications on the panel of spec-curve and resamples all of them 999
+times: 4,095,904 regressions with their clustered t-statistics, and from them the joint and the
+step-down p-values. Its peers do one hundred fits. Seconds are for all of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.bench import bench_spec_curve as curve
+
+NAME = "joint-inference"
+SIZES = curve.SIZES
+DRAWS, FITS = 999, 100
+prepare, load, agree = curve.prepare, curve.load, curve.agree
+
+
+def regsi(data: curve.Data, _: Path) -> curve.Answer:
+    """From the raw columns to the joint test."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _regsi(data)
+
+
+def _regsi(data: curve.Data) -> curve.Answer:
+    from models.engine.crossing import crossing_sums
+    from models.engine.crossproducts import unit_columns
+    from models.engine.curve import Cells, critical_value, estimate_curve
+    from models.engine.joint import ObservedCurve, joint_test
+    from models.engine.projection import condense, project
+    from models.engine.resampling import Resampler
+
+    size = int(data["cluster"].max()) + 1
+    projected = project(data["Z"], None, (data["unit"], data["year"]))
+    products = condense(projected, (data["cluster"],))
+    every = np.arange(2**curve.CONTROLS)
+    cells = Cells(np.zeros_like(every), np.ones_like(every), every)
+    targets, controls = np.arange(2), np.arange(2, 2 + curve.CONTROLS)
+    subsets = curve.subsets()
+    found = estimate_curve(products, targets, controls, subsets, cells)
+    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
+    crossing = crossing_sums(projected, unit, data["cluster"], size)
+    resampler = Resampler(
+        products, crossing, targets, controls, subsets, cells, np.arange(size)
+    )
+    one = np.ones(len(every))
+    t = found.estimate / found.std_error
+    observed = ObservedCurve(t, found.estimate, one, critical_value(size - 1.0) * one)
+    joint_test(
+        lambda signs: [resampler.statistics(signs)],
+        observed,
+        ("cluster", size),
+        DRAWS,
+        1,
+        lambda _: None,
+    )
+    chosen = list(curve.COMPARED)
+    return np.array([found.estimate[chosen], found.std_error[chosen]])
+
+
+def with_linearmodels(data: curve.Data, folder: Path) -> curve.Answer:
+    """One hundred PanelOLS fits."""
+    return _fits(curve.with_linearmodels, data, folder)
+
+
+def with_pyfixest(data: curve.Data, folder: Path) -> curve.Answer:
+    """One hundred feols fits."""
+    return _fits(curve.with_pyfixest, data, folder)
+
+
+def _fits(peer: Callable[..., curve.Answer], data: curve.Data, folder: Path) -> curve.Answer:
+    """One hundred fits, in rounds of the compared specifications and a last, shorter one."""
+    whole, rest = divmod(FITS, len(curve.COMPARED))
+    for _ in range(whole - 1):
+        peer(data, folder)
+    answer = peer(data, folder)
+    peer(data, folder, rest)
+    return answer
+
+
+CONTESTANTS = {"regsi": regsi, "linearmodels": with_linearmodels, "pyfixest": with_pyfixest}
