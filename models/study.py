@@ -49,6 +49,7 @@ class ModelSpec:
     inference: Inference = field(default_factory=Inference)
     options: Mapping[str, Any] = field(default_factory=dict)
     diagnostics: tuple[str, ...] = ()  # names of `models.dependence`, reported among the tests
+    neighbours: str | None = None  # a file of pairs of neighbouring units
 
 
 @dataclass(frozen=True)

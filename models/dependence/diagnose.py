@@ -24,6 +24,7 @@ from models.dependence.effects import (
     pooled_fit,
     wooldridge_effects,
 )
+from models.dependence.moran import morans_i
 from models.dependence.serial import (
     baltagi_li,
     lag_regression,
@@ -32,6 +33,7 @@ from models.dependence.serial import (
 )
 from models.dependence.unit_roots import cips
 from models.design import Design, Floats
+from models.neighbours import spatial_weights
 from models.results import ModelResult, Test
 from models.study import ModelSpec
 from models.unit_regressions import UnitRegressions, regress_units
@@ -170,6 +172,11 @@ def _cips_trend(design: Design, _spec: ModelSpec, _result: ModelResult) -> tuple
     return (cips(calendar_grid(design).spread(design.y), "trend"),)
 
 
+def _moran(design: Design, spec: ModelSpec, result: ModelResult) -> tuple[Test, ...]:
+    W = spatial_weights(design, spec.neighbours)
+    return (morans_i(model_residuals(design, spec, result), W),)
+
+
 def _refuse_weights(design: Design, name: str) -> None:
     if design.weights is not None:
         raise BadInput("diagnostics", f"{name} has no weighted form here", "drop it, or weights")
@@ -188,4 +195,5 @@ TESTS: Mapping[str, Diagnostic] = {
     "random-effects": _random_effects,
     "poolability": _poolability,
     "homogeneity": _homogeneity,
+    "moran": _moran,
 }

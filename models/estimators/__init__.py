@@ -29,6 +29,7 @@ MODULES = {
     "mean-group": "models.estimators.mean_group",
     "cce-mean-group": "models.estimators.mean_group",
     "mixed": "models.estimators.mixed",
+    "spatial": "models.estimators.spatial",
     "event-study": "models.estimators.events",
     "group-time": "models.estimators.events",
     "did2s": "models.estimators.events",

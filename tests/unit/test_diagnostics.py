@@ -47,7 +47,9 @@ def test_every_name_has_a_test() -> None:
 
 @pytest.mark.parametrize("gaps", [False, True])
 def test_all_at_once(tmp_path: Path, gaps: bool) -> None:
-    result = fitted(tmp_path, world(gaps), list(DIAGNOSTICS))
+    (tmp_path / "pairs.csv").write_text("a,b\nu1,u2\nu2,u1\nu2,u3\nu3,u2\n", "utf-8")
+    more = f'diagnostics = {list(DIAGNOSTICS)}\nneighbours = "pairs.csv"'
+    result = fitted(tmp_path, world(gaps), [], more=more)
     found = {test.test: test for test in result.tests}
     assert len(found) == len(result.tests) >= 20
     assert found["pesaran_cd"].p_value is not None

@@ -1,0 +1,113 @@
+"""Spatial tests and models against R's spdep and spatialreg on Columbus: 49 neighbourhoods.
+
+Stored entries in brackets. Moran's I is a closed form (1e-10); the likelihoods of two programs
+meet where their optimisers stop: 1e-6.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.dependence.moran import morans_i, permutation_moments
+from models.design import Design
+from models.estimators import spatial
+from models.neighbours import spatial_weights
+from models.results import ModelResult
+from models.study import Inference, ModelSpec
+from tests.canonical_designs import design_from
+from tests.study_case import estimates, std_errors
+
+pytestmark = pytest.mark.realdata
+
+
+def columbus(realdata: Path) -> tuple[Design, str]:
+    folder = realdata / "canonical_panels"
+    frame = pd.read_csv(folder / "columbus.csv").assign(year=2000)
+    design = design_from(frame, "CRIME", ["INC", "HOVAL"], ("idx", "year"))
+    return design, str(folder / "columbus_neighbours.csv")
+
+
+def fitted(realdata: Path, model: str) -> ModelResult:
+    design, file = columbus(realdata)
+    spec = ModelSpec(
+        "m", "spatial", "CRIME", ("INC",), inference=Inference("classical"),
+        options={"model": model}, neighbours=file,
+    )  # fmt: skip
+    return spatial.fit(design, spec)
+
+
+@pytest.mark.parametrize(
+    ("column", "style", "index", "variance", "z"),
+    [
+        ("CRIME", "W", 0.485770913661773, 0.00899112132177907, 5.34271363940803),
+        ("CRIME", "B", 0.482272306983353, 0.00767475726097075, 5.74284192217577),
+        ("INC", "W", 0.41683794180238, 0.00868363990490098, 4.69674672743614),
+        ("HOVAL", "W", 0.173645208268833, 0.00857595324591002, 2.10005411876865),
+    ],
+)
+def test_morans_i(
+    realdata: Path, column: str, style: str, index: float, variance: float, z: float
+) -> None:
+    """[C.spatial.moran] Under randomisation, weights standardised by row (W) or binary (B)."""
+    design, file = columbus(realdata)
+    W = spatial_weights(design, file)
+    if style == "B":
+        W = (W > 0).astype(float)
+    values = {"CRIME": design.y, "INC": design.X[:, 0], "HOVAL": design.X[:, 1]}[column]
+    centred = (values - values.mean())[:, None]
+    found = morans_i(centred, W)
+    assert found.statistic == pytest.approx(z, rel=1e-10)
+    assert found.note == f"I = {index:.4f}"
+    products = centred @ centred.T
+    scale = len(W) / W.sum() / np.trace(products)
+    np.fill_diagonal(products, 0.0)
+    mean, spread = permutation_moments(W, products)
+    assert scale * mean == pytest.approx(-1 / 48, rel=1e-10)
+    assert scale**2 * spread == pytest.approx(variance, rel=1e-10)
+
+
+def test_lag(realdata: Path) -> None:
+    """[C.spatial.lag]"""
+    result = fitted(realdata, "lag")
+    assert estimates(result) == pytest.approx(
+        {
+            "constant": 46.8514310099777,
+            "INC": -1.07353346541916,
+            "HOVAL": -0.269997123639544,
+            "rho": 0.403889687619813,
+        },
+        rel=1e-6,
+    )
+    assert std_errors(result) == pytest.approx(
+        {
+            "constant": 7.31475362812322,
+            "INC": 0.310872193544107,
+            "HOVAL": 0.0901280214085274,
+            "rho": 0.120713133599414,
+        },
+        rel=1e-5,
+    )
+    assert result.fit["log_likelihood"] == pytest.approx(-183.16828003635, rel=1e-9)
+
+
+def test_durbin(realdata: Path) -> None:
+    """[C.spatial.durbin]"""
+    result = fitted(realdata, "durbin")
+    assert estimates(result) == pytest.approx(
+        {
+            "constant": 45.5928934150664,
+            "INC": -0.939087969479108,
+            "HOVAL": -0.299605421325664,
+            "W INC": -0.618374916601007,
+            "W HOVAL": 0.266614599927956,
+            "rho": 0.382506231817572,
+        },
+        rel=1e-6,
+    )
+    assert std_errors(result)["rho"] == pytest.approx(0.162374821963977, rel=1e-5)
+    assert std_errors(result)["W INC"] == pytest.approx(0.577052446299586, rel=1e-5)
+    assert result.fit["log_likelihood"] == pytest.approx(-182.016116443503, rel=1e-9)
