@@ -15,6 +15,9 @@ TEST_LABELS = {
     "ar1": "AR(1), p",
     "ar2": "AR(2), p",
     "hausman": "Hausman, p",
+    "swamy_homogeneity": "Equal slopes: Swamy, p",
+    "pesaran_yamagata_delta": "Pesaran-Yamagata, p",
+    "pesaran_yamagata_delta_adj": "adjusted, p",
 }
 
 Models = tuple[ModelResult, ...]

@@ -17,6 +17,8 @@ __all__ = ["curve_summary", "text_table"]
 
 GAP = "  "
 LABEL_WIDTH = 36
+PAGE = 70  # lines
+CONTROLS = "Controls and constants are in the files of `regsi publish` and in --json."
 ALIGNED = frozenset({"estimate", "std_error", "number"})
 
 
@@ -26,20 +28,24 @@ def text_table(
     """The table of `models` (all of the study's, unless told otherwise), notes included.
 
     Models stand side by side where that fits `width` characters; a longer battery has one line
-    for each model and coefficient, so that it still fits.
+    for each model and coefficient, and leaves out controls where it would be longer than a page.
     """
     models = models or results.models
     grid = regression_grid(results, models)
     parts, notes = _side_by_side(grid), grid.notes
+    left_out: tuple[str, ...] = ()
     if _widest(parts) > width:
         parts = _stacked(results, models, width)
         notes = tuple(note for note in notes if note.kind not in SAID_ELSEWHERE)
+        if sum(map(len, parts)) > PAGE:
+            parts, left_out = _stacked(results, models, width, only_treatments=True), (CONTROLS,)
     rule = "─" * min(_widest(parts), width)
     heading = [grid.title, *([f"Outcome: {grid.outcome}"] if grid.outcome else [])]
     lines = [*heading, rule]
     for part in parts:
         lines += [*part, rule]
-    lines += [line for note in notes for line in textwrap.wrap(note.text, max(72, len(rule)))]
+    said = (*left_out, *(note.text for note in notes))
+    lines += [line for text in said for line in textwrap.wrap(text, max(72, len(rule)))]
     return "\n".join(lines) + "\n"
 
 
@@ -89,11 +95,14 @@ def _at_point(text: str, before: int, after: int) -> str:
 
 
 def _stacked(
-    results: StudyResults, models: tuple[ModelResult, ...], width: int
+    results: StudyResults,
+    models: tuple[ModelResult, ...],
+    width: int,
+    only_treatments: bool = False,
 ) -> list[list[str]]:
     rows: list[tuple[str, ...]] = [HEADINGS]
     outcome = ""
-    for stack in stacks(results, models):
+    for stack in stacks(results, models, only_treatments):
         rows += [(f"Outcome: {stack.outcome}",)] if stack.outcome != outcome else []
         outcome = stack.outcome
         rows += [(line,) for line in textwrap.wrap(stack.label, width, subsequent_indent="  ")]
