@@ -16,8 +16,10 @@ from datetime import date
 from duckdb import DuckDBPyConnection
 
 from data.errors import ContractBroken
-from data.recipes import Additivity, DatasetRecipe, Excused, ValueRange
+from data.excuses import refuse_beyond
+from data.recipes import DatasetRecipe, Excused, ValueRange
 from data.sql import condition, listed, literal, quoted, statement
+from data.sums import check_sums
 
 SHOWN = 3  # offending keys in a message
 
@@ -36,7 +38,8 @@ def check(
 ) -> int:
     """Checks the staged edition and moves failing rows to `set_aside`; returns how many.
 
-    Of a `partial` edition, how much it holds and which codes is left open.
+    Of a `partial` edition, how much it holds and which codes is left open, and so is whether
+    all regions of a country are in it.
     Raises ContractBroken naming dataset, rule and first offending keys; `set_aside` then holds
     the rows to blame.
     """
@@ -52,7 +55,8 @@ def check(
         check_sizes(con, recipe, file)
         check_expected(con, recipe, file)
     for rule in recipe.contract.additive:
-        check_additive(con, recipe, rule, file)
+        if not (partial and rule.nested):
+            check_sums(con, recipe, rule, file)
     return int(aside[0])
 
 
@@ -156,16 +160,6 @@ def refuse_pardon(
     refuse_beyond(recipe, excuse, int(found[0]), file)
 
 
-def refuse_beyond(recipe: DatasetRecipe, excuse: Excused, count: int, file: str) -> None:
-    """Raises ContractBroken if more rows break a rule than its excuse allows."""
-    if count > excuse.ceiling:
-        raise ContractBroken(
-            f"dataset {recipe.id}, rule {excuse.rule}, file {file}",
-            f"{count} rows break it where {excuse.ceiling} are excused ({excuse.reason})",
-            "look at the new rows before raising the ceiling in the recipe",
-        )
-
-
 def refuse_set_aside(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) -> None:
     """Raises ContractBroken on what `set_aside` holds."""
     rule, reason, count, keys = con.execute(
@@ -223,58 +217,3 @@ def check_expected(con: DuckDBPyConnection, recipe: DatasetRecipe, file: str) ->
                 f"{name} lacks {', '.join(missing[:SHOWN])}" + (" ..." if missing[SHOWN:] else ""),
                 "see whether the file is whole, then correct the recipe",
             )
-
-
-def check_additive(
-    con: DuckDBPyConnection, recipe: DatasetRecipe, rule: Additivity, file: str
-) -> None:
-    """Totals against the sum of their parts, where all are given; excused up to the ceiling."""
-    others = [name for name in recipe.dimensions if name != rule.over]
-    con.execute(
-        statement(
-            "CREATE OR REPLACE TABLE unbalanced AS SELECT {others}, time,"
-            " any_value(value) FILTER (WHERE {over} = {total}) AS whole,"
-            " sum(value) FILTER (WHERE {over} <> {total}) AS parts FROM staged"
-            " WHERE {where} AND value IS NOT NULL AND {over} IN ({total}, {names})"
-            " GROUP BY ALL HAVING count(*) = {number}"
-            " AND abs(whole - parts) > {tolerance} * abs(whole) + {slack}",
-            others=listed(others),
-            over=quoted(rule.over),
-            total=literal(rule.total),
-            names=", ".join(map(literal, rule.parts)),
-            where=condition(rule.where),
-            number=str(len(rule.parts) + 1),
-            tolerance=repr(rule.tolerance),
-            slack=repr(rule.slack),
-        )
-    )
-    spared = []
-    for excuse in (e for e in recipe.excused if e.rule == "additive"):
-        query = statement("SELECT count(*) FROM unbalanced WHERE {w}", w=condition(excuse.where))
-        found = con.execute(query).fetchone()
-        assert found is not None
-        refuse_beyond(recipe, excuse, int(found[0]), file)
-        spared.append(f"({condition(excuse.where)})")
-    refuse_unbalanced(con, recipe, rule, " OR ".join(spared) or "false", file)
-
-
-def refuse_unbalanced(
-    con: DuckDBPyConnection, recipe: DatasetRecipe, rule: Additivity, spared: str, file: str
-) -> None:
-    """Raises ContractBroken on the first totals that their parts do not make up."""
-    others = [name for name in recipe.dimensions if name != rule.over]
-    rows = con.execute(
-        statement(
-            "SELECT concat_ws(', ', {others}, time), whole, parts, count(*) OVER ()"
-            " FROM unbalanced WHERE NOT ({spared}) ORDER BY ALL LIMIT 3",
-            others=listed(others),
-            spared=spared,
-        )
-    ).fetchall()
-    if rows:
-        shown = "; ".join(f"{key}: {whole:g} against {parts:g}" for key, whole, parts, _ in rows)
-        raise ContractBroken(
-            f"dataset {recipe.id}, rule additive, file {file}",
-            f"{rows[0][3]} times {rule.total} is not the sum of {', '.join(rule.parts)} ({shown})",
-            "mend the file, or excuse the rows in the recipe with a reason",
-        )

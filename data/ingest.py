@@ -94,6 +94,7 @@ def load(
     sha256 = raw.digest(file.path)
     known = loaded_before(home, recipe.id, sha256, day)
     if known is not None:
+        raw.keep(home, recipe, file.path, file.origin, known.published)  # mends a damaged copy
         say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
         return outcome(known, new=False)
     if live:

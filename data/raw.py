@@ -50,12 +50,15 @@ def keep(
     published: date,
     sha256: str | None = None,
 ) -> RawFile:
-    """Copies `file` into the raw store with its provenance; the same bytes are kept once."""
+    """Copies `file` into the raw store with its provenance; the same bytes are kept once.
+
+    A kept file that was damaged since is replaced.
+    """
     sha256 = sha256 or digest(file)
     folder = home / "raw" / recipe.id / sha256[:16]
     kept = folder / file.name
     retrieved = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-    if not kept.is_file():
+    if not kept.is_file() or digest(kept) != sha256:
         folder.mkdir(parents=True, exist_ok=True)
         with written(kept) as stream, file.open("rb") as source:
             shutil.copyfileobj(source, stream, BLOCK)

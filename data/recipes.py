@@ -49,11 +49,16 @@ class FileLayout:
 
 @dataclass(frozen=True)
 class Additivity:
-    """`parts` of dimension `over` sum to `total`, within `tolerance` of the total plus `slack`."""
+    """`parts` of dimension `over` sum to `total`, within `tolerance` of the total plus `slack`.
+
+    With `nested` in place of both, each code is the sum of those one sign longer (AT of AT1, AT2,
+    AT3), and `slack` counts once for each of them.
+    """
 
     over: str
-    total: str
-    parts: tuple[str, ...]
+    total: str = ""
+    parts: tuple[str, ...] = ()
+    nested: bool = False
     tolerance: float = 0.0
     slack: float = 0.0
     where: Mapping[str, str] = field(default_factory=dict)

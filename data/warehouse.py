@@ -56,6 +56,8 @@ class Warehouse:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+        if isinstance(fault, duckdb.Error) and "Corrupt database file" in str(fault):
+            raise unreadable(self.path, fault) from None
 
     def close(self) -> None:
         """Lets go of the file, so that a writer can have it; relations handed out end here."""
@@ -138,6 +140,15 @@ class Warehouse:
                 day=day(as_of or OPEN_END.replace(day=30)),
             )
         )
+
+    def read_through(self) -> None:
+        """Reads every block, whose checksums tell of damage; BadInput at the end of the `with`."""
+        for dataset in self.datasets():
+            t = tables(dataset)
+            for table in (t.cells, t.series, t.periods):
+                self.connection.sql(statement("SELECT * FROM {table}", table=table)).aggregate(
+                    "count(columns(*))"
+                ).fetchall()
 
     def quarantine(self, dataset: str | None = None) -> DuckDBPyRelation:
         """Rows set aside, each with rule and reason; `loaded` says whether the rest was taken."""

@@ -17,7 +17,7 @@ from data.sql import literal
 from data.vintages import ATTACHED
 from data.warehouse import FILE, LAYOUT, attach
 
-MEMORY = "700MB"  # of DuckDB's own; what does not fit goes to disk
+MEMORY = "600MB"  # of DuckDB's own; what does not fit goes to disk
 # rows that do not go in, with the rule they break; readers and contracts add to it
 SET_ASIDE = (
     "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"

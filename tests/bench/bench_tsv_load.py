@@ -22,7 +22,7 @@ SIZES = {"10M": 10_000_000, "50M": 50_000_000}  # cells
 LEFT_OUT = {("pandas", "50M"): "needs more memory than a common machine has"}
 YEARS = range(2019, 1999, -1)
 KEYS = ("unit", "sex", "age", "nace_r2", "geo")
-MEMORY = "700MB"  # for DuckDB on both sides
+MEMORY = "600MB"  # for DuckDB on both sides
 
 # what a contestant found: rows, figures, their sum, rows with a flag
 Summary = tuple[int, int, float, int]

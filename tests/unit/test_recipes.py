@@ -40,7 +40,7 @@ def test_every_recipe_of_the_catalogue_can_be_read() -> None:
         assert recipe.title
         assert recipe.publisher
         assert recipe.licence
-        assert "geo" in recipe.dimensions or recipe.id == "jrc/nuts_converter"
+        assert {"geo", "from_code"} & set(recipe.dimensions)
         for layout in recipe.files:
             assert layout.names
             assert callable(reader(layout.reader))
