@@ -16,7 +16,8 @@ from data.panel import Column, Panel
 from data.panel_store import is_panel_file, read_panel
 from data.suggestions import near
 
-MISSING = ("", "NA", "NaN", "nan", ".", ":")  # as R, Python, Stata and Eurostat write it
+# as R, Python, Stata, Eurostat and spreadsheets write it
+MISSING = ("", "NA", "NaN", "nan", ".", ":", "#N/A")
 
 
 def read_own_panel(
@@ -27,8 +28,8 @@ def read_own_panel(
     `sheet` names the sheet of a workbook (the first, if None). A column counts as numbers if at
     least half of its entries are. A panel exported to parquet keeps what it knows about its
     columns and sources. Raises BadInput, naming file and line, for a file that cannot be read, a
-    missing index column, a time that is no whole number, a unit and time that occur twice, text
-    among numbers, and infinite values.
+    missing index column, a time that is no whole number, text among numbers, and infinite values.
+    A unit and time may occur twice: a study's sample decides which rows are used.
     """
     table = read_table(path, sheet)
     table.columns = [str(name) for name in table.columns]
@@ -112,7 +113,7 @@ def _values(column: pd.Series, path: Path, lines: NDArray[np.int64]) -> pd.Serie
             first = int(np.argmax(faults))
             raise BadInput(
                 f"{path}, line {lines[~missing][first]}, column {column.name!r}",
-                f"{what}: {known.iloc[first]!r}",
+                f"{what}: {str(known.iloc[first])!r}",
                 "mend the cell, or leave it empty if it is not known",
             )
     values = np.full(len(column), np.nan)

@@ -5,10 +5,12 @@ Every reader gives the cells as they stand: text from text files, typed values f
 
 from __future__ import annotations
 
+import csv
 import gzip
+import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -35,11 +37,9 @@ def read_table(path: Path, sheet: str | None) -> pd.DataFrame:
         return _READERS[suffix](path, sheet)
     except pd.errors.EmptyDataError:
         raise BadInput(str(path), "is empty", "export it again with its data") from None
-    except UnicodeDecodeError as fault:
-        raise BadInput(
-            f"{path}, byte {fault.start}", "is not UTF-8 text", "save the file as UTF-8"
-        ) from None
-    except (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile, KeyError) as fault:
+    except PermissionError:
+        raise BadInput(str(path), "may not be read", "ask for the right to read it") from None
+    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, KeyError, struct.error) as fault:
         raise BadInput(str(path), f"is damaged or cut short ({fault})", "copy it again") from None
     except (pd.errors.ParserError, pa.ArrowException, ValueError) as fault:
         reason = str(fault).splitlines()[0]
@@ -47,6 +47,8 @@ def read_table(path: Path, sheet: str | None) -> pd.DataFrame:
 
 
 def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
+    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
+        _check_lines(path, stream)
     table = pd.read_csv(
         path,
         header=None,  # else pandas renames a second column of one name in silence
@@ -56,9 +58,34 @@ def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
         encoding="utf-8-sig",
         index_col=False,
     )
-    if table.shape[1] == 1 and ";" in str(table.iloc[0, 0]):
-        raise BadInput(f"{path}, line 1", "columns are separated by ;", "separate them by commas")
     return _headed(table)
+
+
+def _check_lines(path: Path, stream: Iterable[bytes]) -> None:
+    """Refuses lines with other fields than the header: pandas would fill short ones with blanks."""
+    reader = csv.reader(_decoded(path, stream), strict=True)
+    try:
+        header = next(reader, [])
+        if len(header) == 1 and (mark := next((m for m in ";\t" if m in header[0]), None)):
+            name = "tabs" if mark == "\t" else mark
+            raise BadInput(
+                f"{path}, line 1", f"columns are separated by {name}", "separate them by commas"
+            )
+        for row in reader:
+            if len(row) != len(header) and any(cell.strip() for cell in row):
+                what = f"has {len(row)} fields where the header has {len(header)}"
+                raise BadInput(f"{path}, line {reader.line_num}", what, "mend the line")
+    except csv.Error as fault:
+        raise BadInput(f"{path}, line {reader.line_num}", f"{fault}", "mend the line") from None
+
+
+def _decoded(path: Path, stream: Iterable[bytes]) -> Iterator[str]:
+    for number, line in enumerate(stream, start=1):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            todo = "save the file as UTF-8, as csv"
+            raise BadInput(f"{path}, line {number}", "is not UTF-8 text", todo) from None
 
 
 def _parquet(path: Path, _sheet: str | None) -> pd.DataFrame:
@@ -70,21 +97,40 @@ def _stata(path: Path, _sheet: str | None) -> pd.DataFrame:
 
 
 def _spreadsheet(path: Path, sheet: str | None) -> pd.DataFrame:
-    with pd.ExcelFile(path, engine="openpyxl") as book:
-        names = [str(name) for name in book.sheet_names]
+    """The sheet's cells, not by way of pandas, which takes #REF! and #DIV/0! for missing."""
+    table = _cells(path, sheet, computed=True)
+    formulas = _cells(path, sheet, computed=False).reindex(table.index, columns=table.columns)
+    unknown = table.isna() & formulas.notna()
+    if unknown.to_numpy().any():
+        line = int(unknown.any(axis=1).to_numpy().argmax()) + 1
+        what = "holds a formula whose result is not stored"
+        todo = "open and save it in a spreadsheet program"
+        raise BadInput(f"{path}, line {line}", what, todo)
+    return _headed(table)
+
+
+def _cells(path: Path, sheet: str | None, computed: bool) -> pd.DataFrame:
+    """All cells of a sheet; formulas as their stored results, if `computed`, or as text."""
+    from openpyxl import load_workbook  # slow to load, and few panels are workbooks
+
+    book = load_workbook(path, read_only=True, data_only=computed, keep_links=False)
+    try:
+        names = [str(name) for name in book.sheetnames]
         if sheet is not None and sheet not in names:
             raise BadInput(str(path), f"has no sheet {sheet!r}", near(sheet, names))
-        table = pd.read_excel(
-            book, sheet_name=sheet or names[0], header=None, dtype="object", keep_default_na=False
-        )
-        return _headed(table)
+        page = book[sheet or names[0]]
+        page.reset_dimensions()  # some programs state them wrongly
+        table = pd.DataFrame([list(row) for row in page.iter_rows(values_only=True)])
+    finally:
+        book.close()
+    return table.astype("object").dropna(axis="columns", how="all")
 
 
 def _headed(table: pd.DataFrame) -> pd.DataFrame:
     """The first row as names; a column without one is called after its place."""
     if table.empty:
         return table
-    names = [str(name).strip() for name in table.iloc[0]]
+    names = ["" if pd.isna(name) else str(name).strip() for name in table.iloc[0]]
     body = table.iloc[1:].reset_index(drop=True)
     body.columns = [name or f"column_{place}" for place, name in enumerate(names, start=1)]
     return body

@@ -64,7 +64,11 @@ def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
         ("geo,country,year,x\nA,Q,,1\n", "line 2, column 'year'"),
         ("geo,country,year,x\n,Q,2000,1\n", "line 2: column 'geo' is empty"),
         ("geo,country,year,x\nA,,2000,1\n", "line 2: column 'country' is empty"),
-        ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,1,1\n", "cannot be read: .*line 3"),
+        ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,1,1\n", "line 3: has 5 fields where .* has 4"),
+        ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001\n", "line 3: has 3 fields where .* has 4"),
+        ("geo,country,year,x\n\nA,Q,2001,1\nA,Q", "line 4: has 2 fields where .* has 4"),
+        ("geo\tcountry\tyear\nA\tQ\t2000\n", "separated by tabs"),
+        ('geo,country,year,x\nA,Q,2000,"1\n', "line 2: unexpected end of data"),
     ],
 )
 def test_faults_are_named_with_their_line(tmp_path: Path, text: str, message: str) -> None:
@@ -80,12 +84,39 @@ def test_files_that_are_not_what_they_say(tmp_path: Path) -> None:
         with pytest.raises(BadInput, match=name):
             read_own_panel(tmp_path / name, "geo", "year")
     (tmp_path / "latin.csv").write_bytes("geo,year\nMünchen,2000\n".encode("latin-1"))
-    with pytest.raises(BadInput, match="not UTF-8"):
+    with pytest.raises(BadInput, match=r"latin\.csv, line 2: is not UTF-8"):
         read_own_panel(tmp_path / "latin.csv", "geo", "year")
     with pytest.raises(BadInput, match="no such file"):
         read_own_panel(tmp_path / "nowhere.csv", "geo", "year")
     with pytest.raises(BadInput, match="unknown kind"):
         read_own_panel(tmp_path / "own.sav", "geo", "year")
+
+
+@pytest.mark.parametrize("length", [0, 10, 300, 2000])
+def test_a_stata_file_cut_anywhere_is_refused(tmp_path: Path, length: int) -> None:
+    whole, cut = tmp_path / "whole.dta", tmp_path / "cut.dta"
+    export(panel_of(tmp_path, GOOD), whole)
+    cut.write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(BadInput, match=r"cut\.dta: "):
+        read_own_panel(cut, "geo", "year")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("#REF!", "line 3, column 'x': text among numbers: '#REF!'"),
+        ("#DIV/0!", "line 3, column 'x': text among numbers: '#DIV/0!'"),
+        ("=1+1", "line 3: holds a formula whose result is not stored"),
+    ],
+)
+def test_a_fault_in_a_spreadsheet_is_not_taken_for_a_blank(
+    tmp_path: Path, entry: str, message: str
+) -> None:
+    cells = {"geo": ["A", "A", "B"], "year": [2000, 2001, 2001], "x": [1.5, entry, 2]}
+    path = tmp_path / "book.xlsx"
+    pd.DataFrame(cells, dtype="object").to_excel(path, index=False)
+    with pytest.raises(BadInput, match=message):
+        read_own_panel(path, "geo", "year")
 
 
 def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
