@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data.errors import BadInput, RegsiError
-from pipelines.session import Session, default_home
+from pipelines.session import Session, checked_home, default_home
 
 COMMANDS = {
     "run": "the whole flow: ingest, panel, fit, multiverse, publish (no study: the bundled ones)",
@@ -106,21 +106,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     try:
         args = parser().parse_args(arguments)
-        session = Session(
-            args.home or default_home(), args.from_dir, args.as_of, args.quiet or args.json
-        )
+        home = checked_home(args.home or default_home())
+        session = Session(home, args.from_dir, args.as_of, args.quiet or args.json)
         # each command lives in its own module, imported only when it is called: `fit` starts fast
         command = import_module(f"pipelines.commands.{args.command}")
         document, text = command.run(args, session)
         _print(document, text, args.json)
     except RegsiError as error:
         return _fail(str(error), error.exit_code, debug)
+    except OSError as error:  # a full disk, a missing right, a folder where a file belongs
+        return _fail(*_system_fault(error), debug)
     except KeyboardInterrupt:
         return _fail("regsi: interrupted; what was finished is kept", 1, debug)
     except Exception as error:  # the last resort: no traceback unless asked for
         what = f"{type(error).__name__}: {error}".replace("\n", " ")
         return _fail(f"regsi: {what}; run again with --debug and report it", 1, debug)
     return 0
+
+
+def _system_fault(error: OSError) -> tuple[str, int]:
+    """What the system refused, and whether the user named a place that cannot be used (2)."""
+    where = str(error.filename2 or error.filename or "regsi")
+    what = f"the system says: {error.strerror or error}"
+    if error.filename is None:
+        return f"{where}: {what}; run again with --debug and report it", 1
+    return f"{where}: {what}; name another place, or ask for the right to use this one", 2
 
 
 def _print(document: Any, text: str, as_json: bool) -> None:

@@ -83,7 +83,14 @@ def find_run(home: Path, run: str) -> Run:
         folder = Path(run)
     if not (folder / "run.json").exists():
         raise BadInput(f"run {run}", f"no such run in {runs_folder(home)}", "see regsi list runs")
-    return Run(folder.name, folder, json.loads((folder / "run.json").read_text("utf-8")))
+    manifest = folder / "run.json"
+    try:
+        facts = json.loads(manifest.read_text("utf-8"))
+        facts["study"]["id"], facts["created"], facts["files"], facts["as_of"]  # what lists need
+    except (ValueError, KeyError, TypeError):
+        todo = f"remove {folder}, then run the study again"
+        raise BadInput(str(manifest), "is damaged", todo) from None
+    return Run(folder.name, folder, facts)
 
 
 def finished_runs(home: Path) -> list[Run]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from data.errors import BadInput
+
 
 @dataclass(frozen=True)
 class Session:
@@ -35,6 +37,13 @@ class Session:
         seconds = time.perf_counter() - start
         if seconds >= 1:
             self.say(f"  done in {seconds:.1f} s")
+
+
+def checked_home(home: Path) -> Path:
+    """`home`, which need not exist yet. Raises BadInput for a file in its place."""
+    if home.exists() and not home.is_dir():
+        raise BadInput(str(home), "is not a folder", "give --home (or REGSI_HOME) a folder")
+    return home
 
 
 def default_home() -> Path:

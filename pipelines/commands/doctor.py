@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
+from data.errors import RegsiError
 from data.recipes import dataset_ids, dataset_recipe
+from data.warehouse import Warehouse
 from pipelines import steps
 from pipelines.runs import PROJECT, finished_runs, runs_folder, sha256_of
 from pipelines.session import Session
@@ -67,7 +69,14 @@ def _disk(session: Session) -> Iterator[Finding]:
 
 
 def _warehouse(session: Session) -> Iterator[Finding]:
-    vintages = steps.vintages(session.home)
+    try:
+        vintages = steps.vintages(session.home)
+        with Warehouse(session.home) as warehouse:
+            if vintages:
+                warehouse.read_through()
+    except RegsiError as error:
+        yield _finding("warehouse", f"{error.where} {error.what}", error.todo)
+        return
     yield _finding("warehouse", f"{len(vintages)} vintages in {session.home}")
     raw = {v: session.home / v.raw for v in vintages}
     broken = [v for v, file in raw.items() if not file.exists() or sha256_of(file) != v.sha256]
@@ -78,7 +87,10 @@ def _warehouse(session: Session) -> Iterator[Finding]:
 def _runs(session: Session) -> Iterator[Finding]:
     left = list(runs_folder(session.home).glob(".preparing-*"))
     todo = f"interrupted runs can go: rm -r {' '.join(map(str, left))}" if left else ""
-    yield _finding("runs", f"{len(finished_runs(session.home))} finished", todo)
+    try:
+        yield _finding("runs", f"{len(finished_runs(session.home))} finished", todo)
+    except RegsiError as error:
+        yield _finding("runs", f"{error.where} {error.what}", error.todo)
 
 
 def _sources() -> Iterator[Finding]:
