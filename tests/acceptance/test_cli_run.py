@@ -50,7 +50,7 @@ def _state(home: Path) -> dict[str, bytes]:
 def test_the_briefs_exist_and_simulated_data_says_so(home: Path) -> None:
     for study, simulated in [("us-public-capital", False), ("eu-youth-simulated", True)]:
         (folder,) = home.glob(f"runs/{study}-*")
-        html = (folder / "brief.html").read_text("utf-8")
+        html = (folder / "brief.html").read_text("utf-8").split("</style>")[-1]
         assert (folder / "brief.pdf").read_bytes().startswith(b"%PDF")
         assert ("SIMULATED DATA" in html.upper()) is simulated
     assert "us-public-capital" in (home / "site" / "index.html").read_text("utf-8")
