@@ -26,6 +26,12 @@ class GmmBlock:
     first: int
     last: int
 
+    @property
+    def label(self) -> str:
+        """Variable and lags: "gmm y 2-4", or "gmm y 2+" for all that the panel holds."""
+        open_ended = self.last >= self.values.shape[1]
+        return f"gmm {self.name} {self.first}{'+' if open_ended else f'-{self.last}'}"
+
 
 @dataclass(frozen=True)
 class Instruments:
@@ -47,28 +53,27 @@ def build_instruments(
 
     Groups: one per block, "levels" for all columns of the level equations, "plain" for the rest.
     """
-    parts: list[csr_array] = []
-    groups: dict[str, Codes] = {}
-    levels: list[Codes] = []
-    start = 0
-    for block in blocks:
-        pieces = [lagged_levels(rows, block, collapse)]
-        if rows.n_levels:
-            pieces.append(lagged_difference(rows, block, collapse))
-            begin = start + pieces[0].shape[1]
-            levels.append(np.arange(begin, begin + pieces[1].shape[1]))
-        width = sum(piece.shape[1] for piece in pieces)
-        groups[f"gmm {block.name} {block.first}-{block.last}"] = np.arange(start, start + width)
-        start += width
-        parts.extend(pieces)
-    if levels:
-        groups["levels"] = np.concatenate(levels)
     everywhere = rows.combination @ flat(plain)
     in_levels = (rows.combination @ flat(level_only)) * rows.in_levels[:, None]
-    own = csr_array(np.concatenate([everywhere, in_levels], axis=1))
-    if own.shape[1]:
-        groups["plain"] = np.arange(start, start + own.shape[1])
-    return Instruments(csr_array(hstack([*parts, own], format="csr")), groups)
+    pieces = [(block.label, piece) for block in blocks for piece in pair(rows, block, collapse)]
+    pieces.append(("plain", csr_array(np.concatenate([everywhere, in_levels], axis=1))))
+    ends = np.cumsum([piece.shape[1] for _, piece in pieces])
+    spans = np.split(np.arange(ends[-1]), ends[:-1])
+    labels = [label for label, _ in pieces]
+    groups = {
+        label: np.concatenate([s for name, s in zip(labels, spans, strict=True) if name == label])
+        for label in labels
+    }
+    if rows.n_levels and blocks:
+        groups["levels"] = np.concatenate(spans[1:-1:2])
+    used = {label: columns for label, columns in groups.items() if len(columns)}
+    return Instruments(csr_array(hstack([piece for _, piece in pieces], format="csr")), used)
+
+
+def pair(rows: Equations, block: GmmBlock, collapse: bool) -> list[csr_array]:
+    """A block's columns for the transformed rows and, in a system, for the level rows."""
+    found = [lagged_levels(rows, block, collapse)]
+    return [*found, lagged_difference(rows, block, collapse)] if rows.n_levels else found
 
 
 def lagged_levels(rows: Equations, block: GmmBlock, collapse: bool) -> csr_array:

@@ -29,20 +29,26 @@ def serial_correlation(
     if not lagged.any():
         return Test(f"ar{order}", np.nan, None, None, "too few periods")
     slope = lagged @ (differences @ flat(levels.X))
-    moments = fit.moments
     if robust:
         group = cluster_of_units(fit)[unit]
-        products = np.bincount(group, weights=lagged * change, minlength=moments.cluster.shape[0])
-        spread, shared = products @ products, step.scores.T @ products
+        products = np.bincount(group, lagged * change, fit.moments.cluster.shape[0])
+        spread, shared = float(products @ products), step.scores.T @ products
     else:
-        root = differences.T @ lagged
-        if moments.rows.errors.shape[1] > len(root):
-            root = np.concatenate([root, np.zeros_like(root)])
-        spread = fit.sigma2 * (root @ root)
-        shared = fit.sigma2 * np.asarray(moments.Z.T @ (moments.rows.errors @ root))
+        spread, shared = under_h(fit, differences.T @ lagged)
     variance = spread - 2 * slope @ (step.projection @ shared) + slope @ vcov @ slope
+    if not variance > 0:
+        return Test(f"ar{order}", np.nan, None, None, "too few clusters for its variance")
     statistic = float(lagged @ change / np.sqrt(variance))
     return Test(f"ar{order}", statistic, None, float(2 * ndtr(-abs(statistic))))
+
+
+def under_h(fit: GmmFit, root: Floats) -> tuple[float, Floats]:
+    """The variance of root'e for level errors e (N S,), and its covariance with Z'e (l,)."""
+    moments = fit.moments
+    if moments.rows.errors.shape[1] > len(root):
+        root = np.concatenate([root, np.zeros_like(root)])
+    shared = np.asarray(moments.Z.T @ (moments.rows.errors @ root))
+    return fit.sigma2 * float(root @ root), fit.sigma2 * shared
 
 
 def cluster_of_units(fit: GmmFit) -> Codes:

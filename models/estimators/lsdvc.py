@@ -153,16 +153,12 @@ def bootstrap(
 
 
 def as_result(
-    levels: Levels,
-    corrected: Corrected,
-    drawn: Floats,
-    spec: ModelSpec,
-    choices: Choices,
+    levels: Levels, corrected: Corrected, drawn: Floats, spec: ModelSpec, choices: Choices,
     n_clusters: dict[str, int],
-) -> ModelResult:
+) -> ModelResult:  # fmt: skip
     """The record that tables and briefs read; time effects are not listed."""
     listed = len(levels.terms) - levels.n_time_effects
-    explosive = choices.draws - len(drawn)
+    lost = choices.draws - len(drawn)
     return ModelResult(
         id=spec.id,
         estimator=spec.estimator,
@@ -180,7 +176,7 @@ def as_result(
             "lag_within": float(corrected.within[0]),
             "lag_bias": float(corrected.bias[0]),
         },
-        warnings=(f"{explosive} explosive bootstrap draws left out",) * (explosive > 0),
+        warnings=(f"{lost} explosive bootstrap draws left out",) * (lost > 0),
         effects=("unit", "time") if levels.n_time_effects else ("unit",),
     )
 
