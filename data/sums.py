@@ -1,4 +1,4 @@
-"""Whether totals are the sum of their parts: both sexes, all functions, the regions of a country."""
+"""Whether totals are the sum of their parts: both sexes, all functions, a country's regions."""
 
 from __future__ import annotations
 

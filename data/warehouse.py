@@ -56,7 +56,8 @@ class Warehouse:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        if isinstance(fault, duckdb.Error) and "Corrupt database file" in str(fault):
+        signs = ("Corrupt database file", "Could not read enough bytes")
+        if isinstance(fault, duckdb.Error) and any(sign in str(fault) for sign in signs):
             raise unreadable(self.path, fault) from None
 
     def close(self) -> None:
