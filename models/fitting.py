@@ -16,6 +16,7 @@ from models.levels import enforce, nearly_national, treatment_levels
 from models.missingness import missingness
 from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
+from models.sensitivity.battery import with_sensitivity
 from models.study import ModelSpec, Study
 from models.study_results import PanelSummary, StudyResults
 from models.study_text import StudyText
@@ -60,7 +61,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         own = {name: behind.get(name, frozenset([name])) for name in spec.treatment}
         levels = treatment_levels(design, panel, own, spec.estimator)
         override = enforce(design, spec, levels, where, panel.parent)
-        result = load(spec.estimator).fit(design, spec)
+        result = with_sensitivity(load(spec.estimator).fit(design, spec), design, spec)
         further = diagnose(design, spec, result)
     except BadInput as fault:
         if fault.where.startswith(where):

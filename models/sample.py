@@ -138,7 +138,8 @@ class _Sample:
         if self.panel.parent is not None:
             yield self.panel.parent
         if spec.estimator == "iv-within":
-            yield from self.options
+            asked = texts(spec.options.get("sensitivity"))  # these may be missing
+            yield from (name for name in self.options if name not in asked)
         if spec.inference.kind == "conley":
             yield from COORDINATES
 

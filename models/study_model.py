@@ -8,6 +8,8 @@ from typing import Any
 from data.suggestions import near
 from models.dependence import DIAGNOSED, DIAGNOSTICS
 from models.estimators import MODULES, USUAL_INFERENCE, WITHOUT_TREATMENT, load
+from models.sensitivity.request import FOR as SENSITIVE
+from models.sensitivity.request import read_sensitivity
 from models.study import Inference, ModelSpec
 from models.study_tables import Table
 
@@ -37,7 +39,8 @@ def read_model(table: Table) -> ModelSpec:
         raise table.error("estimator", f"unknown estimator {name!r}", near(name, MODULES))
     own = load(name).OPTIONS
     usual = USUAL_INFERENCE.get(name, "cluster")
-    table.allow((*MODEL_KEYS, *own))
+    common = ("sensitivity",) if name in SENSITIVE else ()
+    table.allow((*MODEL_KEYS, *common, *own))
     identifier = table.required("id")
     if not _IDENTIFIER.fullmatch(identifier):
         raise table.error("id", f"id is {identifier!r}", "use letters, digits, - _ and . only")
@@ -53,12 +56,19 @@ def read_model(table: Table) -> ModelSpec:
         effects=table.texts("effects"),
         weights=_weights(table),
         inference=_inference(table.inner("inference"), usual),
-        options={key: _option(table, key) for key in own if key in table.values},
+        options={key: _option(table, key) for key in own if key in table.values}
+        | _sensitivity(table),
         diagnostics=_diagnostics(table, name),
         neighbours=_neighbours(table),
     )
     _no_overlap(table, spec)
     return spec
+
+
+def _sensitivity(table: Table) -> dict[str, Any]:
+    if "sensitivity" not in table.values:
+        return {}
+    return {"sensitivity": read_sensitivity(table.inner("sensitivity"))}
 
 
 def _weights(table: Table) -> str | None:
