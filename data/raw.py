@@ -22,6 +22,7 @@ from pathlib import Path
 from data.errors import BadInput
 from data.recipes import DatasetRecipe
 
+PROVENANCE = "provenance.json"
 BLOCK = 1 << 20
 UNPACKED_LIMIT = 64 << 30  # bytes; a file that unpacks to more is not a statistical table
 
@@ -62,20 +63,25 @@ def keep(
         folder.mkdir(parents=True, exist_ok=True)
         with written(kept) as stream, file.open("rb") as source:
             shutil.copyfileobj(source, stream, BLOCK)
-    provenance = folder / "provenance.json"
-    if not provenance.is_file():
-        facts = {
-            "dataset": recipe.id,
-            "origin": origin,
-            "retrieved": retrieved.isoformat(),
-            "published": published.isoformat(),
-            "sha256": sha256,
-            "publisher": recipe.publisher,
-            "licence": recipe.licence,
-        }
-        with written(provenance) as stream:
-            stream.write(json.dumps(facts, indent=1, ensure_ascii=False).encode())
-    return RawFile(kept, sha256, origin, retrieved)
+    raw = RawFile(kept, sha256, origin, retrieved)
+    if not (folder / PROVENANCE).is_file():
+        write_provenance(recipe, raw, published)
+    return raw
+
+
+def write_provenance(recipe: DatasetRecipe, raw: RawFile, published: date) -> None:
+    """Writes beside a kept file where it came from."""
+    facts = {
+        "dataset": recipe.id,
+        "origin": raw.origin,
+        "retrieved": raw.retrieved.isoformat(),
+        "published": published.isoformat(),
+        "sha256": raw.sha256,
+        "publisher": recipe.publisher,
+        "licence": recipe.licence,
+    }
+    with written(raw.path.parent / PROVENANCE) as stream:
+        stream.write(json.dumps(facts, indent=1, ensure_ascii=False).encode())
 
 
 @contextmanager

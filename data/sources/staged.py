@@ -108,7 +108,19 @@ def from_long(load: Load) -> None:
         refuse_double_keys(load)
     else:
         add_up_double_keys(load, excuse)
-    dims = listed(recipe.dimensions)
+    number_series(con, recipe)
+    con.execute(
+        statement(
+            "CREATE TABLE cells AS SELECT s.series, p.period, l.value, l.flags"
+            " FROM long l JOIN periods p USING (time) JOIN series s ON {same}",
+            same=same_key(recipe.dimensions, "l", "s"),
+        )
+    )
+    tidy_flags(con)
+
+
+def number_series(con: DuckDBPyConnection, recipe: DatasetRecipe) -> None:
+    """Tables `series` and `periods` of the keys in `long`."""
     con.execute(
         "CREATE TABLE periods AS"
         " SELECT (row_number() OVER (ORDER BY time) - 1)::USMALLINT AS period, time"
@@ -118,17 +130,9 @@ def from_long(load: Load) -> None:
         statement(
             "CREATE TABLE series AS SELECT row_number() OVER ()::INTEGER AS series, {dims}"
             " FROM (SELECT DISTINCT {dims} FROM long)",
-            dims=dims,
+            dims=listed(recipe.dimensions),
         )
     )
-    con.execute(
-        statement(
-            "CREATE TABLE cells AS SELECT s.series, p.period, l.value, l.flags"
-            " FROM long l JOIN periods p USING (time) JOIN series s ON {same}",
-            same=same_key(recipe.dimensions, "l", "s"),
-        )
-    )
-    tidy_flags(con)
 
 
 def same_key(dimensions: Sequence[str], one: str, other: str) -> str:

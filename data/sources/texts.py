@@ -145,21 +145,7 @@ def replace_labels(load: Load, name: str) -> None:
     labels = load.recipe.labels.get(name)
     if not labels:
         return
-    unknown = load.con.execute(
-        statement(
-            "SELECT place, {name} FROM texts WHERE {name} NOT IN ({known})"
-            " AND NOT regexp_full_match({name}, {code}) LIMIT 1",
-            name=quoted(name),
-            known=", ".join(map(literal, [*labels, *labels.values()])),
-            code=literal(CODE),
-        )
-    ).fetchone()
-    if unknown is not None:
-        raise BadInput(
-            f"{load.file.name}, {unknown[0]}",
-            f"{name} {unknown[1]!r} has no code",
-            f"add it to [labels.{name}] of the recipe of {load.recipe.id}",
-        )
+    refuse_unknown_labels(load, name, [*labels, *labels.values()])
     pairs = ", ".join(f"({literal(label)}, {literal(code)})" for label, code in labels.items())
     load.con.execute(
         statement(
@@ -169,6 +155,25 @@ def replace_labels(load: Load, name: str) -> None:
             pairs=pairs,
         )
     )
+
+
+def refuse_unknown_labels(load: Load, name: str, known: Sequence[str]) -> None:
+    """Raises BadInput on the first text that is neither a known label nor looks like a code."""
+    unknown = load.con.execute(
+        statement(
+            "SELECT place, {name} FROM texts WHERE {name} NOT IN ({known})"
+            " AND NOT regexp_full_match({name}, {code}) LIMIT 1",
+            name=quoted(name),
+            known=", ".join(map(literal, known)),
+            code=literal(CODE),
+        )
+    ).fetchone()
+    if unknown is not None:
+        raise BadInput(
+            f"{load.file.name}, {unknown[0]}",
+            f"{name} {unknown[1]!r} has no code",
+            f"add it to [labels.{name}] of the recipe of {load.recipe.id}",
+        )
 
 
 def refuse_no_codes(load: Load, columns: Sequence[str]) -> None:
