@@ -1,7 +1,7 @@
 """Event studies beside published and other programs' numbers.
 
 mpdta (500 US counties, 2003-2007; R package `did`): published.toml, mpdta-group-time, to its
-printed digits; the same cells and errors to full length from two Python programs by others, diff-diff
+printed digits; the same cells and errors to full length from two programs by others, diff-diff
 3.13.0 and csdid 0.4.3 (both without covariates, universal base), which agree with each other to
 1e-14. Least squares and two-stage estimates are compared live with pyfixest: estimates 1e-8,
 because it absorbs effects by iteration; errors 1e-6. Its did2s iterates to 1e-6 without a way to
@@ -19,6 +19,7 @@ import pytest
 import statsmodels.api as sm
 
 from models.results import ModelResult
+from tests.reference_record import Reference
 from tests.study_case import estimates, fit_one, panel_of, std_errors
 
 # pyfixest calls pandas in a way that pandas is about to change
@@ -27,6 +28,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The SaturatedEventStudyClass is currently in beta"),
     pytest.mark.filterwarnings("ignore:(?s).*dropped due to multicollinearity"),
 ]
+PRINTED = Reference("in print: did (R)")
+PROGRAMS = Reference("diff-diff 3.13.0, csdid 0.4.3")
+PYFIXEST = Reference("pyfixest, run beside")
 EVENTS = [-4, -3, -2, 0, 1, 2, 3]
 NEVER = {
     "overall": (-0.03995127515517701, 0.012034012770185419),
@@ -122,9 +126,9 @@ def same(result: ModelResult, theirs: pd.DataFrame, names: list[str]) -> None:
     ours, errors = estimates(result), std_errors(result)
     assert len(names) >= 5
     for name in names:
-        row = theirs.loc[name]
-        assert ours[term_of(name)] == pytest.approx(row["Estimate"], rel=1e-8)
-        assert errors[term_of(name)] == pytest.approx(row["Std. Error"], rel=1e-6)
+        row, term = theirs.loc[name], term_of(name)
+        PYFIXEST.agrees(term, ours[term], row["Estimate"], rel=1e-8)
+        PYFIXEST.agrees(f"error of {term}", errors[term], row["Std. Error"], rel=1e-6)
 
 
 @pytest.mark.realdata
@@ -132,9 +136,9 @@ def test_group_time_as_published(tmp_path: Path, mpdta: pd.DataFrame) -> None:
     found = estimates(fitted(tmp_path, mpdta, "group-time"))
     by_year = {2004: -0.0105, 2005: -0.0704, 2006: -0.1373, 2007: -0.1008}
     for year, value in by_year.items():
-        assert found[f"cohort 2004, {year}"] == pytest.approx(value, abs=5e-4)
+        PRINTED.agrees(f"cohort 2004, {year}", found[f"cohort 2004, {year}"], value, abs=5e-4)
     for event, value in enumerate((-0.0199, -0.0510, -0.1373, -0.1008)):
-        assert found[f"event {event}"] == pytest.approx(value, abs=5e-4)
+        PRINTED.agrees(f"event {event}", found[f"event {event}"], value, abs=5e-4)
 
 
 @pytest.mark.realdata
@@ -144,8 +148,8 @@ def test_group_time_as_two_programs(
 ) -> None:
     result = fitted(tmp_path, mpdta, "group-time", f'comparison = "{comparison}"')
     for name, (estimate, error) in known.items():
-        assert result.term(name).estimate == pytest.approx(estimate, abs=1e-12)
-        assert result.term(name).std_error == pytest.approx(error, rel=1e-10)
+        PROGRAMS.agrees(name, result.term(name).estimate, estimate, abs=1e-12)
+        PROGRAMS.agrees(f"error of {name}", result.term(name).std_error, error, rel=1e-10)
 
 
 @pytest.mark.realdata
@@ -158,8 +162,8 @@ def test_sun_abraham_as_pyfixest_on_mpdta(tmp_path: Path, mpdta: pd.DataFrame) -
     for event in EVENTS:
         row = theirs.loc[float(event)]
         term = result.term(f"event {event}")
-        assert term.estimate == pytest.approx(row["Estimate"], rel=1e-8)
-        assert term.std_error == pytest.approx(row["Std. Error"], rel=1e-6)
+        PYFIXEST.agrees(f"event {event}", term.estimate, row["Estimate"], rel=1e-8)
+        PYFIXEST.agrees(f"error of event {event}", term.std_error, row["Std. Error"], rel=1e-6)
 
 
 def test_two_way_as_pyfixest(tmp_path: Path) -> None:

@@ -19,9 +19,12 @@ from models.neighbours import spatial_weights
 from models.results import ModelResult
 from models.study import Inference, ModelSpec
 from tests.canonical_designs import design_from
+from tests.reference_record import Reference
 from tests.study_case import estimates, std_errors
 
 pytestmark = pytest.mark.realdata
+SPDEP = Reference("R: spdep")
+SPATIALREG = Reference("R: spatialreg")
 
 
 def columbus(realdata: Path) -> tuple[Design, str]:
@@ -60,20 +63,22 @@ def test_morans_i(
     values = {"CRIME": design.y, "INC": design.X[:, 0], "HOVAL": design.X[:, 1]}[column]
     centred = (values - values.mean())[:, None]
     found = morans_i(centred, W)
-    assert found.statistic == pytest.approx(z, rel=1e-10)
+    SPDEP.agrees("Moran's I, z", found.statistic, z, rel=1e-10)
     assert found.note == f"I = {index:.4f}"
     products = centred @ centred.T
     scale = len(W) / W.sum() / np.trace(products)
     np.fill_diagonal(products, 0.0)
     mean, spread = permutation_moments(W, products)
-    assert scale * mean == pytest.approx(-1 / 48, rel=1e-10)
-    assert scale**2 * spread == pytest.approx(variance, rel=1e-10)
+    SPDEP.agrees("expectation", scale * mean, -1 / 48, rel=1e-10)
+    SPDEP.agrees("variance", scale**2 * spread, variance, rel=1e-10)
 
 
 def test_lag(realdata: Path) -> None:
     """[C.spatial.lag]"""
     result = fitted(realdata, "lag")
-    assert estimates(result) == pytest.approx(
+    SPATIALREG.agrees(
+        "estimates",
+        estimates(result),
         {
             "constant": 46.8514310099777,
             "INC": -1.07353346541916,
@@ -82,7 +87,9 @@ def test_lag(realdata: Path) -> None:
         },
         rel=1e-6,
     )
-    assert std_errors(result) == pytest.approx(
+    SPATIALREG.agrees(
+        "standard errors",
+        std_errors(result),
         {
             "constant": 7.31475362812322,
             "INC": 0.310872193544107,
@@ -91,13 +98,15 @@ def test_lag(realdata: Path) -> None:
         },
         rel=1e-5,
     )
-    assert result.fit["log_likelihood"] == pytest.approx(-183.16828003635, rel=1e-9)
+    SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -183.16828003635, rel=1e-9)
 
 
 def test_durbin(realdata: Path) -> None:
     """[C.spatial.durbin]"""
     result = fitted(realdata, "durbin")
-    assert estimates(result) == pytest.approx(
+    SPATIALREG.agrees(
+        "estimates",
+        estimates(result),
         {
             "constant": 45.5928934150664,
             "INC": -0.939087969479108,
@@ -108,6 +117,6 @@ def test_durbin(realdata: Path) -> None:
         },
         rel=1e-6,
     )
-    assert std_errors(result)["rho"] == pytest.approx(0.162374821963977, rel=1e-5)
-    assert std_errors(result)["W INC"] == pytest.approx(0.577052446299586, rel=1e-5)
-    assert result.fit["log_likelihood"] == pytest.approx(-182.016116443503, rel=1e-9)
+    SPATIALREG.agrees("standard errors", std_errors(result)["rho"], 0.162374821963977, rel=1e-5)
+    SPATIALREG.agrees("standard errors", std_errors(result)["W INC"], 0.577052446299586, rel=1e-5)
+    SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -182.016116443503, rel=1e-9)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from reports.tables.grid import regression_grid
 from reports.tables.html import html_page
 from reports.tables.latex import escaped, latex_table
+from reports.tables.stacked import settings, spans, stacks
 from reports.tables.text import text_table
 from reports.tables.tidy import coefficients_csv, curve_csv, figures_csv
 from tests import report_case
@@ -34,6 +36,56 @@ def test_the_terminal_table_fits_a_hundred_columns(models: int) -> None:
     assert max(map(len, table.splitlines())) <= 100
     for number in ("-0.831", "(0.313)" if models <= 3 else "0.313", "[-1.482, -0.181]"):
         assert number in table
+
+
+def test_a_battery_longer_than_a_page_leaves_controls_to_the_files() -> None:
+    case = report_case.results()
+    few, many = (
+        text_table(report_case.with_models(case, [case.models[n % 3] for n in range(models)]))
+        for models in (8, 24)
+    )
+    assert "GDP per head" in few
+    assert "GDP per head" not in many
+    assert "Controls and constants are in the files" in many
+    for number in range(1, 25):
+        assert many.count(f"  ({number}) ") == 1  # one treatment: a line each
+
+
+def test_a_shared_convention_is_said_once_and_counts_with_each_model() -> None:
+    case = report_case.results()
+    inference = case.models[0].inference
+    words = (
+        "clustered by country (28 clusters, 9.5 effective), CR2.",
+        "clustered by country (27 clusters, 4.2 effective), CR2.",
+        "robust.",
+    )
+    models = [
+        replace(model, inference=replace(inference, convention=text))
+        for model, text in zip(case.models, words, strict=True)
+    ]
+    said = dict(settings(case, tuple(models)))
+    assert said["(1, 2)"] == "clustered by country, CR2"
+    texts = [text for name, text in said.items() if name != "(1, 2)"]
+    assert "28 clusters, 9.5 effective" in texts[0]
+    assert "27 clusters, 4.2 effective" in texts[1]
+    assert "; robust" in texts[2]
+
+
+def test_responses_stand_with_what_they_respond_to() -> None:
+    case = report_case.results()
+    usual = case.models[0]
+    name = usual.treatment[0]
+    terms = tuple(replace(usual.terms[0], term=f"{name} h={h}") for h in range(2))
+    projection = replace(usual, id="projection", terms=terms)
+    (stack, *_) = stacks(case, (usual, projection), only_treatments=True)
+    named = [line.model for line in stack.lines]
+    assert named == [
+        f"(1) {usual.id}", "(2) projection h = 0", "(2) projection h = 1",
+    ]  # fmt: skip
+
+
+def test_runs_of_models_are_closed_up() -> None:
+    assert spans([1, 2, 3, 5, 7, 8]) == "1–3, 5, 7, 8"
 
 
 def test_numbers_of_a_column_meet_at_the_decimal_point() -> None:
