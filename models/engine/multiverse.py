@@ -85,13 +85,14 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
 
 def _estimate(setting: Setting, workplace: Workplace, say: Say) -> list[ChunkTable]:
     """Every declared cell, chunk by chunk; told at most every second."""
+    total = sum(int(stratum.wanted.sum()) for stratum in setting.declared.strata)
     done, told = 0, time.perf_counter()
     chunks = []
     for chunk in workplace.tables(len(parts(setting))):
         chunks.append(chunk)
         done += chunk.cells
-        if time.perf_counter() - told > 1.0 or done == setting.declared.cells:
-            say(f"specification curve: {done:,} of {setting.declared.cells:,} cells")
+        if time.perf_counter() - told > 1.0 or done == total:
+            say(f"specification curve: {done:,} of {total:,} cells")
             told = time.perf_counter()
     return chunks
 

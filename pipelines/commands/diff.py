@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
-from data.errors import RegsiError
+from data.errors import BadInput, RegsiError
 from data.panel import Panel
 from data.panel_build import build_panel
 from data.panel_diff import PanelChange, compare, stages
@@ -27,10 +27,13 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     study = read_study(args.study)
     first, last = sorted(args.between)
     steps.load_missing(steps.datasets_for([study]), session)
-    old, new = _panel(study, session, first), _panel(study, session, last)
+    earlier = _runs_by(study, session, first)
+    old, new = _editions(study, session, first, last)
     change = compare(old, new)
-    moves = _code_moves(study, session, first, old)
-    estimate = _headline(study, old)
+    published = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
+    before = _headline(study, old)
+    moves = _moves_since(published, study, old) if published else []
+    estimate = before
     for what, panel in stages(old, new):
         after = _headline(study, panel)
         moves.append({"what": what, "change": after.estimate - estimate.estimate})
@@ -39,22 +42,44 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         "study": study.id,
         "between": [first.isoformat(), last.isoformat()],
         "model": study.models[0].id,
-        "before": as_json(_headline(study, old)),
+        "published": published and {"run": published.id, "estimate": published.headline()},
+        "before": as_json(before),
         "after": as_json(estimate),
         "moves": moves,
         "revisions": as_json(change.revised.to_dict("records")),
         "new_periods": [str(x) for x in change.new_periods],
         "new_units": [str(x) for x in change.new_units],
+        "lost_rows": change.lost_rows,
         "appeared": change.appeared,
         "withdrawn": change.withdrawn,
     }
     return document, _text(document, change)
 
 
-def _panel(study: Study, session: Session, day: date) -> Panel:
-    if study.panel.name is None:
+def _editions(study: Study, session: Session, first: date, last: date) -> tuple[Panel, Panel]:
+    """The study's panel as of both days.
+
+    A file of the user's own has no vintages: its editions are those that runs were made from, and
+    the file as it is now.
+    """
+    if study.panel.name is not None:
+        name, home, say = study.panel.name, session.home, session.say
+        return build_panel(name, home, first, say), build_panel(name, home, last, say)
+    editions = [_own_edition(study, session, day) for day in (first, last)]
+    return editions[0], editions[1]
+
+
+def _own_edition(study: Study, session: Session, day: date) -> Panel:
+    if day >= datetime.now(UTC).date():
         return steps.study_panel(study, session)
-    return build_panel(study.panel.name, session.home, day, session.say)
+    earlier = _runs_by(study, session, day)
+    if not earlier:
+        raise BadInput(
+            f"study {study.id}",
+            f"reads a file of your own, and no run of {day} or before keeps how it was",
+            f"choose a later date, and `regsi run {study.path}` whenever the file changes",
+        )
+    return _stored(earlier[-1])
 
 
 def _headline(study: Study, panel: Panel) -> Term:
@@ -62,33 +87,44 @@ def _headline(study: Study, panel: Panel) -> Term:
     return model.term(model.treatment[0])
 
 
-def _code_moves(study: Study, session: Session, day: date, old: Panel) -> list[dict[str, Any]]:
-    """What today's recipes and code change on the data of a run made by `day`, if there is one."""
-    run = _run_known_by(study, session, day)
-    if run is None:
-        return []
-    stored = read_panel(run.folder / "panel.parquet")
-    published = run.headline()
-    try:
-        on_stored = _headline(study, stored).estimate
-    except RegsiError:  # the study now asks for a column that the panel did not have then
-        on_stored = published
-    return [
-        {"what": f"changed study or code since run {run.id}", "change": on_stored - published},
-        {
-            "what": "changed definition of the panel",
-            "change": _headline(study, old).estimate - on_stored,
-        },
-    ]
+def _stored(run: Run) -> Panel:
+    return read_panel(run.folder / "panel.parquet")
 
 
-def _run_known_by(study: Study, session: Session, day: date) -> Run | None:
+def _same_editions(one: Panel, other: Panel) -> bool:
+    """Whether the datasets that both panels draw on came from the same editions."""
+    used = [{(v.dataset, v.sha256) for v in panel.vintages} for panel in (one, other)]
+    both = set.intersection(*({dataset for dataset, _ in each} for each in used))
+    if not both:
+        return one.sha256 == other.sha256
+    mine, theirs = ({pair for pair in each if pair[0] in both} for each in used)
+    return mine == theirs
+
+
+def _moves_since(run: Run, study: Study, old: Panel) -> list[dict[str, Any]]:
+    """What today's code, study and recipes change on the data that an earlier run published."""
+    stored = _stored(run)
+    moves, estimate, names = [], run.headline(), list[str]()
+    for what, panel in (("code", stored), ("study", stored), ("definition of the panel", old)):
+        names.append(what)
+        try:
+            then = read_study(str(run.folder / "study.toml")) if what == "code" else study
+            after = _headline(then, panel).estimate
+        except RegsiError:  # today's code no longer reads that study, or the panel lacked a column
+            continue
+        moves.append({"what": f"changed {' or '.join(names)}", "change": after - estimate})
+        estimate, names = after, []
+    return moves
+
+
+def _runs_by(study: Study, session: Session, day: date) -> list[Run]:
+    """The study's runs that show what was known by `day`, oldest first."""
+
     def known(run: Run) -> str:
         return str(run.manifest["as_of"] or run.manifest["created"][:10])
 
     mine = [r for r in finished_runs(session.home) if r.manifest["study"]["id"] == study.id]
-    earlier = [r for r in mine if known(r) <= day.isoformat()]
-    return earlier[-1] if earlier else None
+    return [run for run in mine if known(run) <= day.isoformat()]
 
 
 def _text(document: dict[str, Any], change: PanelChange) -> str:
@@ -98,12 +134,14 @@ def _text(document: dict[str, Any], change: PanelChange) -> str:
         f"{document['study']}, model {document['model']}, {after['term']}:",
         f"  as of {first}: {before['estimate']:.6g} (standard error {before['std_error']:.3g})",
         f"  as of {last}: {after['estimate']:.6g} (standard error {after['std_error']:.3g})",
-        "  moved by:",
     ]
+    if published := document["published"]:
+        lines.insert(1, f"  run {published['run']}: {published['estimate']:.6g}")
+    lines.append("  moved by:")
     lines += [f"    {move['change']:+.6g}  {move['what']}" for move in document["moves"]]
     lines.append(
         f"  {len(change.revised):,} cells revised, {change.appeared:,} filled, "
-        f"{change.withdrawn:,} withdrawn; new periods: {_listed(document['new_periods'])}; "
+        f"{change.withdrawn:,} withdrawn, {change.lost_rows:,} rows lost; new periods: {_listed(document['new_periods'])}; "
         f"new units: {_listed(document['new_units'])}"
     )
     if len(change.revised):

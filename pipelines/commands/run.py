@@ -44,6 +44,14 @@ def _settle_prefect(session: Session) -> None:
         os.environ.setdefault(name, value)
 
 
+def _next(run: Run) -> list[tuple[str, str]]:
+    return [
+        (f"regsi fit {run.manifest['study']['id']}", "the table of models, here"),
+        (f"regsi verify {run.id}", "every published number, computed again"),
+        ("regsi list studies", "what else there is"),
+    ]
+
+
 def _summary(runs: list[Run], session: Session) -> str:
     lines = []
     for run in runs:
@@ -51,13 +59,6 @@ def _summary(runs: list[Run], session: Session) -> str:
         lines.append(f"{run.manifest['study']['id']}: {state} (run {run.id})")
         lines += [f"  {path}" for path in run.files("brief.html") + run.files("brief.pdf")]
     if runs:
-        first = runs[0]
-        lines += [
-            "",
-            f"All studies: {session.home / 'site' / 'index.html'}",
-            "Next:",
-            f"  regsi fit {first.manifest['study']['id']}        the table of models, here",
-            f"  regsi verify {first.id}   recompute every published number",
-            "  regsi list studies                     what else there is",
-        ]
+        lines += ["", f"All studies: {session.home / 'site' / 'index.html'}", "Next:"]
+        lines += [f"  {command:<44}{what}" for command, what in _next(runs[0])]
     return "\n".join(lines)
