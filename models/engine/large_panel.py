@@ -41,11 +41,7 @@ def within_large(panel: LargePanel, terms: tuple[str, ...]) -> LargeFit:
     Raises BadInput for regressors that the effects absorb, or a single cluster.
     """
     n_units, n_periods = int(panel.unit.max()) + 1, int(panel.time.max()) + 1
-    cell = panel.unit * n_periods
-    cell += panel.time
-    counts = np.bincount(cell, panel.weights, n_units * n_periods)
-    del cell
-    cells: Floats = counts.reshape(n_units, n_periods).astype(np.float64, copy=False)
+    cells = _cells(panel, n_units, n_periods)
     totals = cells.sum(axis=1)
     means = [_sums(panel, column, n_units) / totals for column in panel.columns]
     solution = solve(_two_way_sums(panel, cells, totals, means), terms)
@@ -55,6 +51,14 @@ def within_large(panel: LargePanel, terms: tuple[str, ...]) -> LargeFit:
     sizes = (len(panel.unit), n_units, n_periods, len(scores))
     nested = tuple(is_nested(effect, panel.cluster) for effect in (panel.unit, panel.time))
     return clustered(solution, scores.T @ scores, terms, sizes, (nested[0], nested[1]))
+
+
+def _cells(panel: LargePanel, n_units: int, n_periods: int) -> Floats:
+    """Weight of each unit in each period (N, T)."""
+    cells = np.zeros(n_units * n_periods)
+    for _, unit, time, weights in panel.blocks():
+        np.add.at(cells, unit * n_periods + time, 1.0 if weights is None else weights)
+    return cells.reshape(n_units, n_periods)
 
 
 def _sums(panel: LargePanel, column: Floats, n_units: int) -> Floats:
@@ -92,8 +96,8 @@ def _cluster_scores(
     panel: LargePanel, away: list[Floats], gamma: Floats, beta: Floats
 ) -> Floats:
     """Scores summed by cluster (G, k); away (p, N) and gamma (T, p) are subtracted by row."""
-    n_clusters, k = int(panel.cluster.max()) + 1, len(beta)
-    scores = [np.empty(len(panel.unit)) for _ in range(k)]
+    k = len(beta)
+    scores = np.zeros((k, int(panel.cluster.max()) + 1))
     periods = np.ascontiguousarray(gamma.T)
     values = np.empty((k + 1, ROWS))
     for rows, unit, time, weights in panel.blocks():
@@ -104,6 +108,6 @@ def _cluster_scores(
         residual = block[0] - beta @ block[1:]
         if weights is not None:
             residual *= weights
-        for j in range(k):
-            np.multiply(block[j + 1], residual, out=scores[j][rows])
-    return np.column_stack([np.bincount(panel.cluster, score, n_clusters) for score in scores])
+        for score, regressor in zip(scores, block[1:], strict=True):
+            np.add.at(score, panel.cluster[rows], regressor * residual)
+    return scores.T
