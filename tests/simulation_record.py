@@ -50,7 +50,8 @@ HEAD = """# Do 95 % intervals cover?
 Written by `make docs-tables` from the records of `make test-slow`: the share of new panels, drawn
 from a world whose truth is known, in which an interval holds the truth. 1,000 draws leave an error
 of 0.7 points, so between 0.93 and 0.97 an interval keeps its word. Below those stand the same
-methods in worlds they are not meant for, and what happens there.
+methods in worlds they are not meant for, and what happens there. What has no row has not been
+simulated since the records were last cleared.
 """
 TABLES = {
     "inference-coverage": "Kinds of inference",
