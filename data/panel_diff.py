@@ -34,7 +34,10 @@ class PanelChange:
 
 
 def compare(old: Panel, new: Panel) -> PanelChange:
-    """The difference between two editions. Raises BadInput if their index columns differ."""
+    """The difference between two editions.
+
+    Raises BadInput if their index columns differ or do not tell their rows apart.
+    """
     before, after = _aligned(old, new)
     both = before.index.intersection(after.index)
     columns = _numeric(before, after)
@@ -67,7 +70,7 @@ def stages(old: Panel, new: Panel) -> Iterator[tuple[str, Panel]]:
     before, after = _aligned(old, new)
     both = before.index.intersection(after.index)
     columns = _numeric(before, after)
-    current = before.copy()
+    current = before.astype(dict.fromkeys(columns, "float64"))
     revised = after.loc[both, columns]
     known = current.loc[both, columns].notna() & revised.notna()
     current.loc[both, columns] = current.loc[both, columns].where(~known, revised)
@@ -79,7 +82,7 @@ def stages(old: Panel, new: Panel) -> Iterator[tuple[str, Panel]]:
     yield "new periods", _panel(new, current)
     current = pd.concat([current, added[is_new_unit]])
     yield "new units", _panel(new, current)
-    yield "cells filled or withdrawn", new
+    yield "cells or rows filled or withdrawn, changed flags", new
 
 
 def _aligned(old: Panel, new: Panel) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -89,6 +92,15 @@ def _aligned(old: Panel, new: Panel) -> tuple[pd.DataFrame, pd.DataFrame]:
             f"its index was {old.unit}, {old.time} and is {new.unit}, {new.time}",
             "compare dates on the same side of that change",
         )
+    for panel in (old, new):
+        twice = panel.frame[panel.frame.duplicated([panel.unit, panel.time])]
+        if len(twice):
+            unit, time = twice[[panel.unit, panel.time]].iloc[0]
+            raise BadInput(
+                f"panel {panel.name}, {panel.unit} {unit}, {panel.time} {time}",
+                "two rows for one unit and period, so that cells cannot be compared",
+                "keep one row for each in the file",
+            )
     return old.frame.set_index([old.unit, old.time]), new.frame.set_index([new.unit, new.time])
 
 

@@ -29,23 +29,25 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     steps.load_missing(steps.datasets_for([study]), session)
     earlier = _runs_by(study, session, first)
     old, new = _editions(study, session, first, last)
-    change = compare(old, new)
     published = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
-    before = _headline(study, old)
+    change, before = compare(old, new), _headline(study, old)
     moves = _moves_since(published, study, old) if published else []
-    estimate = before
-    for what, panel in stages(old, new):
-        after = _headline(study, panel)
-        moves.append({"what": what, "change": after.estimate - estimate.estimate})
-        estimate = after
+    after, between = _moves_between(study, old, new)
     document = {
         "study": study.id,
         "between": [first.isoformat(), last.isoformat()],
         "model": study.models[0].id,
         "published": published and {"run": published.id, "estimate": published.headline()},
         "before": as_json(before),
-        "after": as_json(estimate),
-        "moves": moves,
+        "after": as_json(after),
+        "moves": [*moves, *between],
+        **_cells(change),
+    }
+    return document, _text(document, change)
+
+
+def _cells(change: PanelChange) -> dict[str, Any]:
+    return {
         "revisions": as_json(change.revised.to_dict("records")),
         "new_periods": [str(x) for x in change.new_periods],
         "new_units": [str(x) for x in change.new_units],
@@ -53,7 +55,16 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         "appeared": change.appeared,
         "withdrawn": change.withdrawn,
     }
-    return document, _text(document, change)
+
+
+def _moves_between(study: Study, old: Panel, new: Panel) -> tuple[Term, list[dict[str, Any]]]:
+    """The new headline, and what each step from the old panel to the new one did to it."""
+    moves, estimate = [], _headline(study, old)
+    for what, panel in stages(old, new):
+        after = _headline(study, panel)
+        moves.append({"what": what, "change": after.estimate - estimate.estimate})
+        estimate = after
+    return estimate, moves
 
 
 def _editions(study: Study, session: Session, first: date, last: date) -> tuple[Panel, Panel]:
@@ -141,7 +152,8 @@ def _text(document: dict[str, Any], change: PanelChange) -> str:
     lines += [f"    {move['change']:+.6g}  {move['what']}" for move in document["moves"]]
     lines.append(
         f"  {len(change.revised):,} cells revised, {change.appeared:,} filled, "
-        f"{change.withdrawn:,} withdrawn, {change.lost_rows:,} rows lost; new periods: {_listed(document['new_periods'])}; "
+        f"{change.withdrawn:,} withdrawn, {change.lost_rows:,} rows lost; "
+        f"new periods: {_listed(document['new_periods'])}; "
         f"new units: {_listed(document['new_units'])}"
     )
     if len(change.revised):
