@@ -27,12 +27,12 @@ def pretrend_test(beta: Floats, vcov: Floats, df: float) -> Test:
     left = df - q + 1.0 if np.isfinite(df) else np.inf
     if q == 0 or left <= 0.0 or np.linalg.matrix_rank(vcov, hermitian=True) < q:
         note = f"{q} leads are too many for {df:.0f} degrees of freedom: pre-trends not tested"
-        return Test("pretrend", float("nan"), None, None, note)
+        return Test("pre_trend", float("nan"), None, None, note)
     wald = float(beta @ np.linalg.solve(vcov, beta))
     scale = left / df if np.isfinite(df) else 1.0
     statistic = wald * scale / q
     note = "F test that no event time before the base differs from it (Hotelling)"
-    return Test("pretrend", statistic, (float(q), left), float(fdtrc(q, left, statistic)), note)
+    return Test("pre_trend", statistic, (float(q), left), float(fdtrc(q, left, statistic)), note)
 
 
 def pretrend_slope(
@@ -48,7 +48,7 @@ def pretrend_slope(
     slope, error = float(weights @ beta), float(np.sqrt(weights @ vcov @ weights))
     p_value = float(2.0 * stdtr(df, -abs(slope / error)))
     note = f"t test of a straight line before adoption: {slope:.4g} a period (s.e. {error:.3g})"
-    return Test("pretrend_slope", slope / error, df, p_value, note)
+    return Test("pre_trend_slope", slope / error, df, p_value, note)
 
 
 def pretrend_caution(tests: Sequence[Test]) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def adoption_by_outcome(adoption: Adoption) -> tuple[Test, int]:
     (share, z), lead = max(found, key=lambda one: abs(one[0][0] - 0.5))
     p_value = float(2.0 * ndtr(-abs(z)))
     note = f"share of pairs in which adopters had the larger outcome, event time {lead}"
-    return Test("adoption_by_outcome", share, None, p_value, note), lead
+    return Test("adoption_follows_outcome", share, None, p_value, note), lead
 
 
 def _ranking(adoption: Adoption, event: int) -> tuple[float, float]:

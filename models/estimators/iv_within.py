@@ -17,19 +17,24 @@ from models.design import Design, Floats
 from models.estimators.anderson_rubin import anderson_rubin
 from models.estimators.first_stage import effective_f
 from models.estimators.linear import CONSTANT, fit_statistics, report
+from models.estimators.shift_share import fit_shift_share
 from models.least_squares import collinear_columns, fit_least_squares
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 
-OPTIONS = frozenset({"instruments"})
+OPTIONS = frozenset({"instruments", "shift_share"})
 
 
 def fit(design: Design, spec: ModelSpec) -> ModelResult:
     """Instrument every treatment by the columns named in option `instruments`.
 
+    Option `shift_share` makes the instrument of shares and shocks instead (`shift_share.py`).
+
     Raises BadInput without instruments, with fewer than treatments, or for an instrument that is
     text, a regressor already, or without variation left.
     """
+    if "shift_share" in spec.options:
+        return fit_shift_share(design, spec, fit)
     instruments, names = read_instruments(design, spec.options.get("instruments"))
     controls, warnings = _usable_controls(design)
     treatments = design.terms[: design.n_treatments]

@@ -16,7 +16,6 @@ from models.estimators.linear import CONSTANT, fit_screened
 from models.inference.measure import measure
 from models.least_squares import LinearFit
 from models.results import ModelResult, Term, Test
-from models.sensitivity.margins import equivalence, minimum_detectable
 from models.sensitivity.omitted import benchmark, robustness_value
 from models.sensitivity.refits import leave_each_out, placebo_lead, placebo_outcome
 from models.sensitivity.selection import oster_delta
@@ -115,6 +114,8 @@ def _clustered(how: Inference) -> Inference:
 def _margins(term: Term, asked: Mapping[str, Any]) -> list[Test]:
     if not np.isfinite(term.std_error) or term.std_error <= 0.0:
         return []
+    from models.sensitivity.margins import equivalence, minimum_detectable  # it loads slowly
+
     tests = [minimum_detectable(term, float(asked.get("power", POWER)))]
     if "margin" in asked:
         tests.append(equivalence(term, float(asked["margin"])))

@@ -35,9 +35,9 @@ def test_every_model_declines_a_causal_reading(panel: Panel) -> None:
 def test_the_paths_parted_before_the_money(panel: Panel) -> None:
     models = {model.id: model for model in fit_study(read_study("eu-yei-rule"), panel).models}
     tests = {test.test: test for test in models["by-year"].tests}
-    assert (tests["pretrend"].p_value or 1.0) < 0.05
-    assert (tests["pretrend_slope"].p_value or 1.0) < 0.01
-    assert tests["adoption_by_outcome"].statistic > 0.99
+    assert (tests["pre_trend"].p_value or 1.0) < 0.05
+    assert (tests["pre_trend_slope"].p_value or 1.0) < 0.01
+    assert tests["adoption_follows_outcome"].statistic > 0.99
     assert tests["honest_mbar_first"].statistic == 0.0
     lead = models["by-year"].term("event -7")
     assert lead.conf_high < 0.0  # the gap was 14 points smaller in 2007 than in 2013

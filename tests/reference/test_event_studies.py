@@ -181,7 +181,7 @@ def test_two_way_as_pyfixest(tmp_path: Path) -> None:
     places = [theirs._coefnames.index(name) for name in leads]
     beta = theirs.coef().to_numpy()[places]
     wald = beta @ np.linalg.solve(theirs._vcov[np.ix_(places, places)], beta)
-    test = next(test for test in result.tests if test.test == "pretrend")
+    test = next(test for test in result.tests if test.test == "pre_trend")
     left = 17 - len(leads) + 1
     assert test.df == (len(leads), left)
     assert test.statistic == pytest.approx(wald * left / (17 * len(leads)), rel=1e-5)

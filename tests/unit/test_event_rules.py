@@ -116,7 +116,7 @@ def test_adoption_by_a_threshold_of_the_outcome(tmp_path: Path, estimator: str) 
         run(tmp_path, frame, estimator)
     shown = run(tmp_path, frame, estimator, 'reading = "descriptive"')
     assert any("no causal reading: adoption follows" in text for text in shown.warnings)
-    test = next(test for test in shown.tests if test.test == "adoption_by_outcome")
+    test = next(test for test in shown.tests if test.test == "adoption_follows_outcome")
     assert test.statistic == 1.0
 
 
@@ -155,11 +155,17 @@ def test_always_treated_units_are_left_out_and_named(tmp_path: Path) -> None:
     assert any(text.startswith("1 units (59) left out") for text in result.warnings)
 
 
-def test_bounds_close_at_the_breakdown_value() -> None:
+def path() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Three leads and two periods after: estimates, variance, and the changes between leads."""
     beta = np.array([0.010, -0.015, 0.020, 0.120, 0.140])
     error = np.array([0.015, 0.012, 0.010, 0.012, 0.014])
     vcov = (np.full((5, 5), 0.4) + 0.6 * np.eye(5)) * np.outer(error, error)
     moves = np.array([[-1, 1, 0, 0, 0], [0, -1, 1, 0, 0], [0, 0, -1, 0, 0]], dtype=float)
+    return beta, vcov, moves
+
+
+def test_bounds_close_at_the_breakdown_value() -> None:
+    beta, vcov, moves = path()
     first, average = sensitivity([-4, -3, -2, 0, 1], beta, vcov, np.inf)
     target = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
     assert first.statistic == breakdown(target, moves, beta, vcov, np.inf)
@@ -169,6 +175,21 @@ def test_bounds_close_at_the_breakdown_value() -> None:
     target = np.array([0.0, 0.0, 0.0, 0.5, 0.5])
     low, _ = bounds(target, 1.5 * moves, beta, vcov, np.inf, average.statistic)
     assert low == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("mbar", "low", "high"),
+    [(0.5, 0.082689, 0.155294), (1.0, 0.058487, 0.179496), (2.0, 0.006050, 0.231933)],
+)
+def test_bounds_contain_conditional_ones(mbar: float, low: float, high: float) -> None:
+    """honestdid 0.1.1 (by others; conditional least-favourable sets, 120 grid points): ours are
+    up to a quarter wider, never narrower."""
+    beta, vcov, moves = path()
+    target = np.array([0.0, 0.0, 0.0, 1.0, 0.0])
+    ours = bounds(target, moves, beta, vcov, np.inf, mbar)
+    assert ours[0] < low
+    assert ours[1] > high
+    assert ours[1] - ours[0] < 1.25 * (high - low)
 
 
 def test_without_noise_the_breakdown_value_is_a_ratio() -> None:
