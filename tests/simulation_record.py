@@ -76,8 +76,8 @@ def page() -> str:
             continue
         kept = [row for row in rows if low <= float(str(row["coverage"])) <= high]
         failing = [row for row in rows if row not in kept]
-        parts += ["They cover:\n", markdown(kept)] if kept else []
-        parts += ["They do not:\n", markdown(failing)] if failing else []
+        parts += ["As often as they say:\n", markdown(kept)] if kept else []
+        parts += ["Less often, or more:\n", markdown(failing)] if failing else []
     return "\n".join(parts)
 
 

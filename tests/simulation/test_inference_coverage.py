@@ -244,7 +244,7 @@ FAILING: dict[str, tuple[Callable[[Rng], Sample], Inference, str, tuple[float, f
     ),
     "national by country": (
         national, Inference("cluster", ("parent",), "CR2"),
-        "the same, clustered by country", (0.93, 0.97),
+        "national treatment, 27 countries x 9 regions, clustered by country", (0.93, 0.97),
     ),
     "eight weighted CR1": (
         lambda rng: weighted(rng, 8, 1.5), Inference("cluster", ("unit",), "CR1"),
