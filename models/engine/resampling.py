@@ -86,8 +86,7 @@ class Resampler:
             [unpacked(group.packed, p)[:, :, self.controls], self.crossing], axis=2
         )
         left, right = (_times(side, sums) for side in (fits.treatment, fits.null))
-        inverse = solved.inverse[:, :, cells.subset].transpose(2, 0, 1)
-        right[:, :, :m] = right[:, :, :m] @ inverse
+        right[:, :, :m] = right[:, :, :m] @ solved.inverse(cells.subset)
         scores = group.scores(fits.treatment, fits.null).T
         squares = group.scores(fits.treatment, fits.treatment).T / fits.information[:, None]
         return NullScores(

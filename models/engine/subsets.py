@@ -21,13 +21,20 @@ class Residualised:
     coefficients (q, p, U): the residual of target i under subset u is Z @ coefficients[i, :, u],
     so entry (target, target) is one and the swept controls carry minus their coefficient.
     kept (m, U) says which controls entered: those asked for, less those that are collinear with
-    the ones before them. inverse (m, m, U) inverts the kept controls' cross-products, and is zero
-    elsewhere.
+    the ones before them. The swept matrices (m, m, nodes) of the controls are kept as they came
+    out; node (U,) says which is whose.
     """
 
     coefficients: Floats
     kept: Flags
-    inverse: Floats
+    swept: Floats
+    node: Indices
+
+    def inverse(self, subset: Indices) -> Floats:
+        """Inverses (S, m, m) of the kept controls' cross-products, zero for the others."""
+        kept = self.kept[:, subset]
+        inverse = self.swept[:, :, self.node[subset]]
+        return -(inverse * (kept[:, None] & kept[None, :])).transpose(2, 0, 1)
 
 
 def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flags) -> Residualised:
@@ -37,43 +44,57 @@ def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flag
     targets (q,) are column indices. Solved by symmetric sweeps, then corrected once through R
     (corrected semi-normal equations, Bjorck 1987), which restores the accuracy of QR.
     """
-    order = np.lexsort((*subsets[::-1], np.zeros(subsets.shape[1])))
-    swept, kept = _sweep_prefixes(root.T @ root, controls, subsets[:, order])
-    back = np.argsort(order)
-    swept, kept = swept[:, :, back], kept[:, back]
-    inverse = -swept[np.ix_(controls, controls)] * (kept[:, None] & kept[None, :])
-    coefficients = np.zeros((len(targets), len(root), subsets.shape[1]))
-    for i, target in enumerate(targets):
-        coefficient = coefficients[i]
-        coefficient[target] = 1.0
-        coefficient[controls] = -swept[controls, target] * kept
-        gradient = root.T @ (root @ coefficient)
-        coefficient[controls] -= np.einsum("jku,ku->ju", inverse, gradient[controls])
-    return Residualised(coefficients, kept, inverse)
+    m, q = len(controls), len(targets)
+    own = root[:, np.concatenate([controls, targets])]
+    swept, kept, node = _sweep_prefixes(own.T @ own, m, subsets)
+    makers = np.zeros((q, m + q, swept.shape[2]))
+    for i in range(q):
+        maker = makers[i]
+        maker[m + i] = 1.0
+        np.multiply(swept[:m, m + i], kept, out=maker[:m])
+        np.negative(maker[:m], out=maker[:m])
+        gradient = own[:, :m].T @ (own @ maker)
+        gradient *= kept
+        maker[:m] += kept * np.einsum("jku,ku->ju", swept[:m, :m], gradient)
+    coefficients = np.zeros((q, len(root), len(node)))
+    places = np.concatenate([controls, targets])
+    for i in range(q):
+        coefficients[i, places] = makers[i][:, node]
+    return Residualised(coefficients, kept[:, node], swept[:m, :m], node)
 
 
-def _sweep_prefixes(gram: Floats, controls: Indices, subsets: Flags) -> tuple[Floats, Flags]:
-    """Sweep each subset's controls out of gram (p, p); subsets (m, U) sorted, first control first.
+def _sweep_prefixes(gram: Floats, m: int, subsets: Flags) -> tuple[Floats, Flags, Indices]:
+    """Sweep each subset's part of the first m columns of gram (p, p); subsets are (m, U).
 
     Subsets that agree on the first j controls share those sweeps: a full lattice of 2^m subsets
-    costs 2^m sweeps in all. Returns the swept matrices (p, p, U), whose last axis makes every
-    step a long contiguous loop, and which controls were kept.
+    costs 2^m sweeps in all. Returns the swept matrices (p, p, nodes), whose last axis makes every
+    step a long contiguous loop, which controls each kept (m, nodes), and each subset's node (U,).
     """
-    swept = gram[:, :, None]
-    kept = np.zeros((0, 1), dtype=bool)
+    swept = np.ascontiguousarray(gram[:, :, None])
+    kept = np.zeros((m, 1), dtype=bool)
     node = np.zeros(subsets.shape[1], dtype=np.int64)  # the prefix each subset belongs to
-    for j, control in enumerate(controls):
-        branch = 2 * node + subsets[j]
-        branches, node = np.unique(branch, return_inverse=True)
+    for j in range(m):
+        branches, branch = np.unique(2 * node + subsets[j], return_inverse=True)
         parent, wanted = branches // 2, branches % 2 == 1
-        swept, kept = swept[:, :, parent], kept[:, parent]
-        able = wanted & (swept[control, control] > NO_VARIATION)
-        swept[:, :, able] = sweep(swept[:, :, able], int(control))
-        kept = np.vstack([kept, able])
-    return swept[:, :, node], kept[:, node]
+        able = wanted & (swept[j, j, parent] > NO_VARIATION)
+        plain, pivoted = np.flatnonzero(~able), np.flatnonzero(able)
+        grown = np.empty((*gram.shape, len(branches)))
+        grown[:, :, : len(plain)] = _chosen(swept, parent[plain])
+        _sweep(_chosen(swept, parent[pivoted]), j, grown[:, :, len(plain) :])
+        place = np.empty(len(branches), dtype=np.int64)
+        order = np.concatenate([plain, pivoted])
+        place[order] = np.arange(len(branches))
+        swept, kept, node = grown, kept[:, parent[order]], place[branch]
+        kept[j, len(plain) :] = True
+    return swept, kept, node
 
 
-def sweep(stack: Floats, pivot: int) -> Floats:
+def _chosen(stack: Floats, which: Indices) -> Floats:
+    """The matrices (p, p, U) of these nodes, in ascending order; no copy where that is all."""
+    return stack if len(which) == stack.shape[2] else stack[:, :, which]
+
+
+def _sweep(stack: Floats, pivot: int, out: Floats) -> None:
     """Symmetric sweep of matrices (p, p, U) on one pivot: the regression on that column.
 
     Afterwards entry (i, pivot) is the coefficient of i on the pivot, entries away from the pivot
@@ -81,8 +102,9 @@ def sweep(stack: Floats, pivot: int) -> Floats:
     """
     row = stack[pivot]
     scaled = row / row[pivot]
-    result = stack - row[:, None] * scaled[None, :]
-    result[pivot] = scaled
-    result[:, pivot] = scaled
-    result[pivot, pivot] = -1.0 / row[pivot]
-    return result
+    for i in range(len(row)):  # one row of all matrices at a time stays in the cache
+        np.multiply(scaled, row[i], out=out[i])
+        np.subtract(stack[i], out[i], out=out[i])
+    out[pivot] = scaled
+    out[:, pivot] = scaled
+    out[pivot, pivot] = -1.0 / row[pivot]
