@@ -9,7 +9,7 @@ from scipy.special import stdtr, stdtrit
 
 from data.errors import BadInput
 from models.absorb import dense_codes, group_sums
-from models.design import Design, Floats
+from models.design import Codes, Design, Floats
 from models.estimators.event_adoption import Adoption
 from models.estimators.event_study import path_tests
 from models.estimators.gmm import cluster_of_units
@@ -48,12 +48,7 @@ def influence_result(
     """
     design = adoption.design
     measured = _clustered(found, design, spec)
-    assert measured.vcov is not None
-    places = [found.terms.index(f"event {e}") for e in found.events]
-    path, worries = path_tests(
-        found.events, found.estimate[places], measured.vcov[np.ix_(places, places)],
-        float(measured.df[0]), found.base,
-    )  # fmt: skip
+    path, worries = _path(found, measured)
     return ModelResult(
         id=spec.id,
         estimator=spec.estimator,
@@ -78,16 +73,31 @@ def influence_result(
     )
 
 
-def _clustered(found: Influence, design: Design, spec: ModelSpec) -> Uncertainty:
+def _path(found: Influence, measured: Uncertainty) -> tuple[tuple[Test, ...], tuple[str, ...]]:
+    """The tests of the path by event time, and their cautions."""
+    assert measured.vcov is not None
+    places = [found.terms.index(f"event {e}") for e in found.events]
+    spread = measured.vcov[np.ix_(places, places)]
+    df = float(measured.df[0])
+    return path_tests(found.events, found.estimate[places], spread, df, found.base)
+
+
+def _cluster(design: Design, spec: ModelSpec) -> tuple[str, Codes]:
+    """The one cluster column, and the cluster of each unit (N,)."""
     how = spec.inference
     if how.kind != "cluster" or len(how.by) > 1 or how.correction not in (None, "CR0"):
         what = f"{spec.estimator} has errors from influence functions summed by one cluster column"
         raise BadInput("inference", what, 'use { kind = "cluster", by = ["..."] } alone')
     name = how.by[0] if how.by else "unit"
     codes = dense_codes(cluster_of_units(design, name))
-    size = int(codes.max()) + 1
-    if size < 2:
+    if codes.max() < 1:
         raise BadInput("inference", f"one cluster of {name} only", "cluster by a finer column")
+    return name, codes
+
+
+def _clustered(found: Influence, design: Design, spec: ModelSpec) -> Uncertainty:
+    name, codes = _cluster(design, spec)
+    size = int(codes.max()) + 1
     sums = group_sums(codes, found.influence, None, size)
     vcov = sums.T @ sums
     std_error = np.sqrt(np.diag(vcov))

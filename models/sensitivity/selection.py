@@ -17,14 +17,7 @@ def oster_delta(fit: LinearFit, term: str, r2_max: float | None = None) -> tuple
     regression holds the treatment alone, the full one the fit's other regressors too. Without
     r2_max it is min(1, 1.3 R2). Delta is NaN where r2_max does not exceed the fit's own R2.
     """
-    j = fit.terms.index(term)
-    root = np.sqrt(fit.weights)
-    y, X = fit.y * root, fit.X * root[:, None]
-    constants = _constant_columns(fit.X)
-    if constants:  # moments are taken around the mean where the fit has a constant
-        y, X = _without(y, root), np.delete(X, constants, axis=1)
-        X = np.column_stack([_without(column, root) for column in X.T])
-        j -= sum(c < j for c in constants)
+    y, X, j = _moments_of(fit, term)
     x, others = X[:, j], np.delete(X, j, axis=1)
     n = len(y)
     own = _left(x, others)
@@ -50,6 +43,19 @@ def oster_delta(fit: LinearFit, term: str, r2_max: float | None = None) -> tuple
         + shared
     )
     return float(above / below), largest
+
+
+def _moments_of(fit: LinearFit, term: str) -> tuple[Floats, Floats, int]:
+    """Rooted y and X, around their means where the fit has a constant, and the term's place."""
+    j = fit.terms.index(term)
+    root = np.sqrt(fit.weights)
+    y, X = fit.y * root, fit.X * root[:, None]
+    constants = _constant_columns(fit.X)
+    if constants:  # moments are taken around the mean where the fit has a constant
+        y, X = _without(y, root), np.delete(X, constants, axis=1)
+        X = np.column_stack([_without(column, root) for column in X.T])
+        j -= sum(c < j for c in constants)
+    return y, X, j
 
 
 def _constant_columns(X: Floats) -> list[int]:
