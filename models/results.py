@@ -75,6 +75,11 @@ class ModelResult:
                 return term
         raise KeyError(name)
 
+    def headlines(self) -> tuple[Term, ...]:
+        """The treatments' coefficients; of a path of effects all its steps, such as "x h=1"."""
+        own = tuple(t for t in self.terms if t.term.split(" h=")[0] in self.treatment)
+        return own or self.terms
+
 
 def as_json(record: Any) -> Any:
     """A record as plain JSON values: full precision, and null where a figure does not exist."""

@@ -127,14 +127,14 @@ def _headline(estimated: Estimated) -> list[dict[str, Any]]:
     return [
         {
             "model": model.id,
-            "term": name,
-            "estimate": model.term(name).estimate,
-            "std_error": model.term(name).std_error,
-            "p_value": model.term(name).p_value,
+            "term": term.term,
+            "estimate": term.estimate,
+            "std_error": term.std_error,
+            "p_value": term.p_value,
             "n_obs": model.n_obs,
         }
         for model in estimated.results.models
-        for name in model.treatment
+        for term in model.headlines()
     ]
 
 

@@ -38,10 +38,10 @@ class Run:
         return [self.folder / name for name in self.manifest["files"] if name.endswith(suffix)]
 
     def headline(self) -> float:
-        """The published estimate of the first treatment of the study's first model."""
+        """The published estimate of the study's first model, as ModelResult.headlines has it."""
         model = json.loads((self.folder / "results.json").read_text("utf-8"))[0]
-        terms = {term["term"]: term["estimate"] for term in model["terms"]}
-        return float(terms[model["treatment"][0]])
+        own = [t for t in model["terms"] if t["term"].split(" h=")[0] in model["treatment"]]
+        return float((own or model["terms"])[0]["estimate"])
 
 
 def sha256_of(path: Path) -> str:

@@ -95,7 +95,7 @@ def _own_edition(study: Study, session: Session, day: date) -> Panel:
 
 def _headline(study: Study, panel: Panel) -> Term:
     model = fit_study(study, panel, study.models[0].id).models[0]
-    return model.term(model.treatment[0])
+    return model.headlines()[0]
 
 
 def _stored(run: Run) -> Panel:

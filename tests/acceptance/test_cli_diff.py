@@ -165,3 +165,17 @@ def test_the_text_lists_what_moved(study: Path, capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     for part in ("run own-2020-03-01", "revised values", "new periods: 2002", "new units: C"):
         assert part in text
+
+
+def test_a_path_of_effects_is_compared_by_its_first_step(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = STUDY.replace('"pooled"', '"local-projection"\neffects = ["time"]\nhorizon = 1')
+    cells = {(u, t): (3 * k + t % 5, float(k * t % 7)) for k, u in enumerate("ABCDEF")
+             for t in range(2000, 2006)}
+    study.write_text(path)
+    _write(study.parent, cells)
+    _stored_run(study.parent, "2020-04-01")
+    document = _diff(study, capsys, "2020-06-01")
+    assert document["after"]["term"] == "x1 h=0"
+    assert document["published"]["estimate"] == document["after"]["estimate"]
