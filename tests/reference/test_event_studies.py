@@ -31,6 +31,7 @@ pytestmark = [
 PRINTED = Reference("in print: did (R)")
 PROGRAMS = Reference("diff-diff 3.13.0, csdid 0.4.3")
 PYFIXEST = Reference("pyfixest, run beside")
+NONNESTED = pyfixest.ssc(k_adj=True, k_fixef="nonnested", G_adj=True)
 EVENTS = [-4, -3, -2, 0, 1, 2, 3]
 NEVER = {
     "overall": (-0.03995127515517701, 0.012034012770185419),
@@ -174,7 +175,7 @@ def test_two_way_as_pyfixest(tmp_path: Path) -> None:
     formula = f"lemp ~ {'+'.join(names)} + z | county + year"
     theirs = pyfixest.feols(
         formula, frame, vcov={"CRV1": "region"}, fixef_rm="none",
-        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14)
+        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14), ssc=NONNESTED
     )
     same(result, theirs.tidy(), names)
     leads = [name for name in names if "m" in name]
@@ -201,7 +202,7 @@ def test_sun_abraham_is_the_saturated_regression(tmp_path: Path) -> None:
     theirs = pyfixest.feols(
         f"lemp ~ {'+'.join(name for name, _, _ in cells)} | county + year",
         frame, vcov={"CRV1": "region"}, fixef_rm="none",
-        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14),
+        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14), ssc=NONNESTED,
     )  # fmt: skip
     size = np.array([size for _, _, size in cells], dtype=float)
     when = np.array([event for _, event, _ in cells])
