@@ -88,7 +88,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Panel, Curve
     return study, panel, run_curve(study, panel, lambda _: None)
 
 
-def refit(panel: Panel, row: pd.Series) -> tuple[float, float, int]:
+def refit(
+    panel: Panel, row: pd.Series, clusters: str = "country"
+) -> tuple[float, float, int]:
     """One specification by pyfixest on its own complete cases: estimate, CR1 error, rows."""
     frame = panel.frame.copy()
     lagged = frame[["geo", "year", "spend"]].assign(year=frame["year"] + 1)
@@ -98,17 +100,18 @@ def refit(panel: Panel, row: pd.Series) -> tuple[float, float, int]:
     regressors = [row["treatment"], *(row["controls"].split(" + ") if row["controls"] else [])]
     frame = frame.dropna(subset=[row["outcome"], *regressors]).reset_index(drop=True)
     frame["cell"] = frame["country"] + frame["year"].astype(str)
-    effects = "geo + year" if row["effects"] == "unit + time" else "geo + cell"
+    effects = {"unit + time": " | geo + year", "unit + parent*time": " | geo + cell", "none": ""}
     fit = pf.feols(
-        f"{row['outcome']} ~ {' + '.join(regressors)} | {effects}",
+        f"{row['outcome']} ~ {' + '.join(regressors)}{effects[row['effects']]}",
         frame,
-        vcov={"CRV1": "country"},
+        vcov={"CRV1": clusters},
         weights=None if row["weights"] == "none" else "people",
-        ssc=pf.ssc(k_adj=True, k_fixef="nonnested", G_adj=True),
+        ssc=pf.ssc(k_adj=True, k_fixef="nonnested", G_adj=True, G_df="conventional"),
         demeaner=pf.MapDemeaner(fixef_tol=1e-14),
         fixef_rm="none",
     )
-    return float(fit.coef().iloc[0]), float(fit.se().iloc[0]), len(frame)
+    name = row["treatment"]
+    return float(fit.coef()[name]), float(fit.se()[name]), len(frame)
 
 
 def test_cells_agree_with_fits_of_their_own_samples(drawn: tuple[Study, Panel, Curve]) -> None:
@@ -117,6 +120,20 @@ def test_cells_agree_with_fits_of_their_own_samples(drawn: tuple[Study, Panel, C
         estimate, error, n_obs = refit(panel, row)
         assert (row["estimate"], row["std_error"]) == pytest.approx((estimate, error), rel=1e-9)
         assert row["n_obs"] == n_obs
+
+
+def test_two_way_clusters_pooled_cells_and_a_panel_without_parents(tmp_path: Path) -> None:
+    text = STUDY.replace('by = ["parent"]', 'by = ["unit", "time"]')
+    text = text.replace('parent = "country"\n', "").replace('leave_out = "parent"', "")
+    text = text.replace('["unit", "parent*time"]', "[]").replace("unit + parent*time", "none")
+    study, panel = prepare(tmp_path, 12, -0.3, text)
+    panel = Panel(panel.name, panel.frame, "geo", "year", None, panel.columns, panel.sha256)
+    curve = run_curve(study, panel, lambda _: None)
+    assert set(curve.specs["effects"]) == {"unit + time", "none"}
+    assert curve.leave_out.empty
+    for _, row in curve.specs.sample(10, random_state=2).iterrows():
+        estimate, error, _ = refit(panel, row, "geo + year")
+        assert (row["estimate"], row["std_error"]) == pytest.approx((estimate, error), rel=1e-9)
 
 
 def test_every_declared_cell_is_a_row_or_counted(drawn: tuple[Study, Panel, Curve]) -> None:
