@@ -141,7 +141,11 @@ def test_the_later_extract_of_rates_leaves_the_earlier_ages_as_they_were(
     [
         ("eurostat/edat_lfse_22", "geo = 'ITG1' AND age = 'Y15-29' AND time = '2014'", 40.3),
         ("eurostat/edat_lfse_22", "geo = 'ITF3' AND age = 'Y15-29' AND time = '2014'", 36.3),
-        ("eurostat/indicators_2020", f"{NEET} AND unit = 'PC' AND geo = 'ES' AND time = '2013'", 18.6),
+        (
+            "eurostat/indicators_2020",
+            f"{NEET} AND unit = 'PC' AND geo = 'ES' AND time = '2013'",
+            18.6,
+        ),
     ],
 )
 def test_single_figures(warehouse: Warehouse, dataset: str, where: str, value: float) -> None:
