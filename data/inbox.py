@@ -42,7 +42,7 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
     matches = own or matches
     distinct = without_copies(matches)
     if not distinct:
-        names = ", ".join(name for layout in recipe.files for name in layout.names)
+        names = ", ".join(dict.fromkeys(name for layout in recipe.files for name in layout.names))
         raise BadInput(
             str(folder), f"holds no file of dataset {recipe.id}", f"looked for {names}"
         )
