@@ -74,7 +74,8 @@ def with_wildboottest(data: Data, _: Path) -> Answer:
 
     X = sm.add_constant(pd.DataFrame(data["X"], columns=list("abcd")))
     cluster = pd.Series(data["cluster"])
-    found = wildboottest(sm.OLS(data["y"], X), B=DRAWS, cluster=cluster, param="a", seed=1)
+    model = sm.OLS(data["y"], X)
+    found = wildboottest(model, B=DRAWS, cluster=cluster, param="a", seed=1, show=False)
     return float(found["statistic"].iloc[0]), float(found["p-value"].iloc[0])
 
 
