@@ -21,9 +21,9 @@ from data.inbox import Incoming, found
 from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
 from data.sources import reader
 from data.sources.staged import Load, SourceFile
-from data.swap import Swap, loaded_before, record_refused, swap_in
-from data.vintages import Edition, Vintage
-from data.writer import staging, writing
+from data.warehouse.swap import Swap, loaded_before, record_refused, swap_in
+from data.warehouse.vintages import Edition, Vintage
+from data.warehouse.writer import staging, writing
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _incoming(
 ) -> tuple[Incoming, ...]:
     if from_dir is not None and not (recipe.simulated or recipe.installed):
         return found(recipe, from_dir, published)
-    from data.fetching import fetched  # the client is loaded only where a publisher is asked
+    from data.fetch.newest import fetched  # the client is loaded only where a publisher is asked
 
     return (fetched(recipe, home, scratch, published),)
 

@@ -138,7 +138,7 @@ class DatasetRecipe:
     excused: tuple[Excused, ...] = ()
     editions: tuple[Edition, ...] = ()
     notes: str = ""
-    simulated: bool = False  # its files are written by data/simulate.py
+    simulated: bool = False  # its files are written by data/simulated/__init__.py
     installed: str | None = None  # the installed package that ships its file, dots for folders
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from data.calendar_lags import whole_numbers
 from data.errors import BadInput
+from data.expressions.calendar_lags import whole_numbers
 from data.panel import Panel
 from data.suggestions import near
 from models.dependence.diagnose import diagnose
@@ -18,9 +18,9 @@ from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
 from models.sensitivity.battery import with_sensitivity
 from models.study import ModelSpec, Study
-from models.study_results import PanelSummary, StudyResults
-from models.study_text import StudyText
-from models.used_columns import panel_columns, sources
+from models.study.results import PanelSummary, StudyResults
+from models.study.text import StudyText
+from models.study.used_columns import panel_columns, sources
 
 GROUPED = ("cluster", "wild-cluster", "randomization")
 NO_PARENT = "no level above the unit is declared: whether a treatment is national was not checked"

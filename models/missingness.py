@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.panel import Panel
-from models.study_results import Missingness, MissingShare
+from models.study.results import Missingness, MissingShare
 
 QUINTILES = 5
 

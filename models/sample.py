@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.calendar_lags import whole_numbers
 from data.errors import BadInput
-from data.expression_columns import column_values
 from data.expressions import condition, evaluate
+from data.expressions.calendar_lags import whole_numbers
+from data.expressions.columns import column_values
 from data.panel import Panel
 from data.suggestions import near
 from models.design import Codes, Design, Floats
 from models.estimators import KEEPING_GAPS
 from models.least_squares import collinear_columns
 from models.study import ModelSpec, Study
-from models.study_text import StudyText
-from models.used_columns import texts
+from models.study.text import StudyText
+from models.study.used_columns import texts
 
 COORDINATES = ("lat", "lon")  # degrees, for distances between units
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from data.errors import BadInput
 from models.engine.results import Curve
 from models.results import ModelResult, Term
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 
 CLAIMS = Path(__file__).parent / "claims"
 CLAIM_KEYS = frozenset({"id", "claim", "test", "decided_by", "rule", "change_our_mind"})

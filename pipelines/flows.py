@@ -18,7 +18,7 @@ from prefect.tasks import Task, exponential_backoff
 from data.errors import RegsiError, SourceOutOfReach
 from data.ingest import Loaded
 from models.study import Study
-from models.study_file import read_study
+from models.study.file import read_study
 from pipelines import steps
 from pipelines.publication import finished, publish_run
 from pipelines.runs import Run

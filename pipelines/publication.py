@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from data.panel import Panel
-from data.panel_store import write_panel
+from data.panels.store import write_panel
 from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import Study

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
-from data.own_panel import read_own_panel
 from data.panel import Panel
-from data.panel_build import build_panel, datasets_of
-from data.vintages import Vintage
+from data.panels.build import build_panel, datasets_of
+from data.panels.own import read_own_panel
 from data.warehouse import Warehouse
+from data.warehouse.vintages import Vintage
 from models.engine.results import Curve
 from models.fitting import fit_study
 from models.study import Study
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from pipelines.session import Session
 
 

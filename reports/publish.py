@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine.results import Curve
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.briefs.content import brief_of
 from reports.briefs.html import html_brief
 from reports.briefs.pdf import pdf_brief

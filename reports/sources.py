@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data.panel import VintageUsed
-from models.study_results import PanelSummary
+from models.study.results import PanelSummary
 
 
 def vintages_used(panel: PanelSummary) -> tuple[VintageUsed, ...]:

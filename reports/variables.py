@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from data.panel import Column
-from models.study_results import PanelSummary, StudyResults
+from models.study.results import PanelSummary, StudyResults
 
 # what the index columns of the panels at hand are called in words
 INDEX_WORDS = {

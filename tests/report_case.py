@@ -21,7 +21,7 @@ from models.engine.results import (
 )
 from models.results import InferenceUsed, ModelResult, Term, Test
 from models.study import Inference, ModelSpec, Multiverse, PanelReference, Study
-from models.study_results import Missingness, MissingShare, PanelSummary, StudyResults
+from models.study.results import Missingness, MissingShare, PanelSummary, StudyResults
 
 COLUMNS = (
     Column("youth_unemp_rate", "Youth unemployment rate, age 15–24", "%", "regional", ("lfs",)),

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from data.client import Client, Limits
-from data.pace import Clock, Pace
+from data.fetch.client import Client, Limits
+from data.fetch.pace import Clock, Pace
 
 NOW = 1_767_355_200.0  # 2 January 2026, noon
 TABLE = b"unit,geo\\time\t2001 \t2000 \nTHS,XA11\t2.5 b\t: u\n" * 40

@@ -11,8 +11,8 @@ from data.panel import Column, Level, Panel
 from models.fitting import fit_study
 from models.results import ModelResult
 from models.study import Study
-from models.study_file import read_study
-from models.study_results import StudyResults
+from models.study.file import read_study
+from models.study.results import StudyResults
 
 
 def panel_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pandas as pd
 
-from data.panel_recipe import Territory
+from data.panels.recipe import Territory
 from data.regions.detect import detect
 from data.regions.systems import region_system
 from data.regions.territory import spelled

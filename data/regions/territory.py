@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from data.errors import BadInput
-from data.panel_recipe import Territory
+from data.panels.recipe import Territory
 from data.regions.crosswalk import Link, Overlap, plain_links, weighted_links
 from data.regions.systems import RegionSystem, region_system
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from data.calendar_lags import whole_numbers
 from data.errors import BadInput
+from data.expressions.calendar_lags import whole_numbers
 from models.absorb import dense_codes
 from models.engine.audit import AuditSample
 from models.engine.declared import Declared, Stratum

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BadInput
-from data.expression_columns import column_values
+from data.expressions.columns import column_values
 from data.panel import Panel
 from data.suggestions import near
 from models.absorb import dense_codes

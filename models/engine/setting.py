@@ -18,8 +18,8 @@ from models.fitting import GROUPED, resolved
 from models.levels import enforce, treatment_levels
 from models.sample import build_design, derived_frame, sample_rows
 from models.study import Inference, ModelSpec, Multiverse, Study
-from models.study_text import StudyText
-from models.used_columns import sources
+from models.study.text import StudyText
+from models.study.used_columns import sources
 
 ESTIMATORS = ("within", "pooled")
 MAIN = "main model"  # the sample of the main model: all rows that the study keeps

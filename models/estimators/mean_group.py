@@ -14,7 +14,7 @@ from models.absorb import dense_codes
 from models.calendar_grid import calendar_grid
 from models.design import Design, Floats
 from models.estimators.gmm import cluster_of_units
-from models.estimators.gmm_options import one_of
+from models.estimators.gmm.options import one_of
 from models.estimators.linear import refuse_weights
 from models.heterogeneity import pesaran_yamagata, random_coefficients, swamy_homogeneity
 from models.results import InferenceUsed, ModelResult, Term, Test

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.study_tables import Table
+from models.study.tables import Table
 
 KEYS = (
     "benchmark", "times", "r2_max", "margin", "power", "lead", "placebo_outcome", "leave_out",

@@ -7,7 +7,7 @@ from typing import Any
 
 from data.errors import BadInput
 from models.engine.results import as_document
-from models.study_file import read_study
+from models.study.file import read_study
 from pipelines import steps
 from pipelines.session import Session
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from data.errors import BadInput, RegsiError
 from data.panel import Panel
-from data.panel_build import build_panel
-from data.panel_diff import PanelChange, compare, stages
-from data.panel_store import read_panel
+from data.panels.build import build_panel
+from data.panels.diff import PanelChange, compare, stages
+from data.panels.store import read_panel
 from models.fitting import fit_study
 from models.results import Term, as_json
 from models.study import Study
-from models.study_file import read_study
+from models.study.file import read_study
 from pipelines import steps
 from pipelines.runs import Run, finished_runs
 from pipelines.session import Session

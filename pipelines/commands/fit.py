@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from models.study_file import read_study
-from models.study_results import as_document
+from models.study.file import read_study
+from models.study.results import as_document
 from pipelines import steps
 from pipelines.session import Session
 

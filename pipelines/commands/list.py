@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from data.panel_recipe import panel_names, panel_recipe
+from data.panels.recipe import panel_names, panel_recipe
 from data.recipes import dataset_ids, dataset_recipe
-from models.study_file import read_study, study_ids
+from models.study.file import read_study, study_ids
 from pipelines import steps
 from pipelines.runs import finished_runs
 from pipelines.session import Session

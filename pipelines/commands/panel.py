@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from data.panel_build import build_panel, datasets_of
-from data.panel_store import export
+from data.panels.build import build_panel, datasets_of
+from data.panels.store import export
 from models.results import as_json
 from pipelines import steps
 from pipelines.session import Session

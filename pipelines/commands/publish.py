@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from models.study_file import read_study
+from models.study.file import read_study
 from pipelines import steps
 from pipelines.publication import finished, publish_run
 from pipelines.session import Session

@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 from data.errors import VerificationFailed
-from data.panel_store import read_panel
+from data.panels.store import read_panel
 from models.engine.results import as_document as curve_document
 from models.results import as_json
 from models.study import PanelReference
-from models.study_file import read_study
+from models.study.file import read_study
 from pipelines import steps
 from pipelines.runs import Run, code_sha256, find_run, sha256_of
 from pipelines.session import Session

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from models.engine.results import Curve
-from models.study_results import Missingness
+from models.study.results import Missingness
 from models.verdicts import Verdict, comparable, multiverse_share
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from data.panel import Column
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
 from reports.numbers import PANEL, result_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.engine.results import Curve
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from models.verdicts import comparable
 from reports.briefs.answer import alerts, answer, standing
 from reports.briefs.certainty import does_not_show, how_sure

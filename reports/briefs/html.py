@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup
 
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.briefs.text import Brief
 from reports.figures.style import Picture
 from reports.tables.html import html_table

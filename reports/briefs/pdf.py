@@ -10,7 +10,7 @@ from typing import Any
 
 import typst
 
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.briefs.text import Brief
 from reports.figures.style import Picture
 from reports.numbers import typographic

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.engine.results import Curve
 from models.results import ModelResult, Term
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from models.verdicts import Verdict, headline, judge, read_claim
 from reports.briefs.estimate import PlainEstimate, plain_estimate
 from reports.numbers import result_id

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from models.results import ModelResult, Term
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from models.verdicts import comparable, headline
 from reports.figures.style import (
     ACCENT,

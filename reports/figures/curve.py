@@ -14,7 +14,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
 from models.engine.results import Curve
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.figures.style import (
     ACCENT,
     INK,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.engine.results import Curve
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.figures.style import (
     ACCENT,
     INK,

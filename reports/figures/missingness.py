@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from data.panel import Column
-from models.study_results import Missingness, MissingShare, StudyResults
+from models.study.results import Missingness, MissingShare, StudyResults
 from reports.figures.style import (
     INK,
     MARGIN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.results import ModelResult
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
 from reports.tables.parts import Cell, Row
 from reports.variables import index_word, panel_word, plural

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.results import ModelResult, Term
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.numbers import decimals_for, fixed, result_id
 from reports.tables.facts import fact_rows
 from reports.tables.notes import Note, table_notes

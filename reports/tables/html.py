@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.numbers import split_at_point
 from reports.tables.grid import Grid, regression_grid
 from reports.tables.parts import Row

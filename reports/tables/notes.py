@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.results import ModelResult
-from models.study_results import PanelSummary, StudyResults
+from models.study.results import PanelSummary, StudyResults
 from reports.sources import source_line
 from reports.variables import Variables, panel_word
 

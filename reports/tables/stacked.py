@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.results import ModelResult
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
 from reports.tables.facts import effect_label, fit_words, inference_name
 from reports.tables.grid import (

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from models.results import ModelResult
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.numbers import split_at_point
 from reports.tables.curve_text import curve_summary
 from reports.tables.grid import Grid, regression_grid

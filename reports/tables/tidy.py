@@ -10,7 +10,7 @@ from typing import Any
 
 from models.engine.results import Curve
 from models.results import ModelResult
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from models.verdicts import headline, multiverse_share
 from reports.numbers import CURVE, MISSING, PANEL, result_id
 from reports.variables import Variables

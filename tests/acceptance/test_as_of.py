@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from data import panel_recipe
 from data.ingest import ingest
+from data.panels import recipe as panel_recipe
 from data.warehouse import Warehouse
 from pipelines.cli import main
 

@@ -54,11 +54,11 @@ def _write(folder: Path, cells: dict[tuple[str, int], tuple[int, float]]) -> Non
 
 def _stored_run(folder: Path, created: str) -> Path:
     """What `regsi run` keeps of a study, as far as a later comparison needs it."""
-    from data.own_panel import read_own_panel
-    from data.panel_store import write_panel
+    from data.panels.own import read_own_panel
+    from data.panels.store import write_panel
     from models.fitting import fit_study
     from models.results import as_json
-    from models.study_file import read_study
+    from models.study.file import read_study
 
     study = read_study(str(folder / "own.toml"))
     panel = read_own_panel(folder / "panel.csv", "geo", "year")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from reports.briefs.content import brief_of
 from reports.briefs.text import Block, Brief, plain
 from reports.tables.grid import regression_grid

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from data.ingest import ingest
 from data.panel import Panel
-from data.panel_build import build_panel
-from data.simulate import BREAKS, PUBLISHED, SUPPRESSED_BELOW
-from data.simulated_world import TRUTH, World, draw_world
+from data.panels.build import build_panel
+from data.simulated import BREAKS, PUBLISHED, SUPPRESSED_BELOW
+from data.simulated.world import TRUTH, World, draw_world
 from models.fitting import fit_study
 from models.results import ModelResult
-from models.study_file import read_study
+from models.study.file import read_study
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from data import recipes
-from data.simulate import write_simulated
+from data.simulated import write_simulated
 from data.warehouse import Warehouse
 from pipelines.cli import main
 

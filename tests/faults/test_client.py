@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from data.answers import Fault, Ticket, judge
-from data.client import Client, Known
 from data.errors import BadInput, SourceOutOfReach
-from data.pace import Clock, Pace
+from data.fetch.answers import Fault, Ticket, judge
+from data.fetch.client import Client, Known
+from data.fetch.pace import Clock, Pace
 from tests.scripted_publisher import (
     DATASET,
     NOW,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from data.ingest import ingest
-from data.simulate import write_simulated
+from data.simulated import write_simulated
 from data.warehouse import Warehouse
 
 PROJECT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from data import eurostat_contents, fetching
-from data.client import Client
 from data.errors import BadInput, SourceOutOfReach
-from data.fetching import client_for, fetched
+from data.fetch import eurostat_contents, newest
+from data.fetch.client import Client
+from data.fetch.newest import client_for, fetched
 from data.inbox import Incoming
 from data.recipes import DatasetRecipe, FileLayout
 from tests.scripted_publisher import (
@@ -68,9 +68,9 @@ def recipe(publisher: Publisher) -> DatasetRecipe:
 @pytest.fixture
 def eurostat(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Publisher:
     """The publisher, taken for Eurostat: with a table of contents that is always read anew."""
-    monkeypatch.setattr(fetching, "CONTENTS", publisher.url(CONTENTS))
-    monkeypatch.setattr(fetching, "CONTENTS_AGE", -1.0)
-    monkeypatch.setattr(fetching, "table_of", lambda _: "made_up")
+    monkeypatch.setattr(newest, "CONTENTS", publisher.url(CONTENTS))
+    monkeypatch.setattr(newest, "CONTENTS_AGE", -1.0)
+    monkeypatch.setattr(newest, "table_of", lambda _: "made_up")
     return publisher
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import data.swap
+import data.warehouse.swap
 from data import recipes
 from data.errors import BadInput, ContractBroken, RegsiError
 from data.ingest import ingest
@@ -155,7 +155,8 @@ def test_a_crash_inside_the_swap_leaves_nothing_half_done(
     def crash(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(data.swap, "record", crash)  # after the cells went in, before the commit
+    # after the cells went in, before the commit
+    monkeypatch.setattr(data.warehouse.swap, "record", crash)
     offer(tmp_path, "table.tsv", SOUND.replace("3 ", "33 "))
     with pytest.raises(OSError, match="no space"):
         load(tmp_path)
@@ -165,11 +166,11 @@ KILLED = """
 import os, signal, sys
 from datetime import date
 from pathlib import Path
-import data.swap, data.recipes
+import data.warehouse.swap, data.recipes
 from data.ingest import ingest
 
 data.recipes.CATALOGUE = Path(sys.argv[1]) / "catalogue"
-setattr(data.swap, sys.argv[2], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+setattr(data.warehouse.swap, sys.argv[2], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
 folder = Path(sys.argv[1])
 ingest(["somebody/table"], folder / "home", folder / "source", date(2020, 1, 2), print)
 """

@@ -11,13 +11,13 @@ import pyfixest as pf
 import pytest
 
 from data.errors import BadInput
-from data.own_panel import read_own_panel
 from data.panel import Panel
+from data.panels.own import read_own_panel
 from models.engine.multiverse import run_curve
 from models.engine.results import Curve, as_document
 from models.fitting import fit_study
 from models.study import Study
-from models.study_file import read_study
+from models.study.file import read_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 STUDY = """

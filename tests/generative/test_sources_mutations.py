@@ -25,7 +25,7 @@ from data.errors import BadInput, ContractBroken
 from data.recipes import DatasetRecipe, FileLayout
 from data.sources import reader
 from data.sources.staged import Load, SourceFile
-from data.writer import SET_ASIDE
+from data.warehouse.writer import SET_ASIDE
 
 MUTATIONS = 525  # of each kind of file
 Cells = dict[tuple[str, ...], tuple[float | None, str]]

@@ -15,7 +15,7 @@ import pytest
 from data.errors import BadInput
 from data.panel import Panel
 from models.fitting import fit_study
-from models.study_file import read_study
+from models.study.file import read_study
 from tests.study_case import panel_of
 
 pytestmark = pytest.mark.realdata

@@ -17,7 +17,7 @@ import pytest
 from data.panel import Panel
 from models.fitting import fit_study
 from models.study import Study
-from models.study_file import read_study
+from models.study.file import read_study
 from tests.reference_record import Reference
 from tests.study_case import panel_of
 

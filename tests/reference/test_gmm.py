@@ -21,12 +21,12 @@ from scipy.sparse import csr_array, vstack
 from models.calendar_grid import calendar_grid, shift
 from models.design import Design, Floats
 from models.estimators import gmm
-from models.estimators.gmm_equations import deviation_rows
-from models.estimators.gmm_estimation import collect_moments
-from models.estimators.gmm_estimation import estimate as run_steps
-from models.estimators.gmm_model import DynamicFit
-from models.estimators.gmm_options import read_choices
-from models.estimators.gmm_tests import wald
+from models.estimators.gmm.equations import deviation_rows
+from models.estimators.gmm.estimation import collect_moments
+from models.estimators.gmm.estimation import estimate as run_steps
+from models.estimators.gmm.model import DynamicFit
+from models.estimators.gmm.options import read_choices
+from models.estimators.gmm.tests import wald
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 from tests.reference_record import Reference

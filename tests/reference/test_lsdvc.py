@@ -16,7 +16,7 @@ import pytest
 
 from models.design import Design
 from models.estimators.lsdvc import initial_estimate, levels_of
-from models.estimators.lsdvc_bias import Corrected, correct_within
+from models.estimators.lsdvc.bias import Corrected, correct_within
 from models.study import ModelSpec
 from tests.reference_record import Reference
 

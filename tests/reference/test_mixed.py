@@ -17,8 +17,8 @@ import pytest
 
 from models.design import Design
 from models.estimators import mixed
+from models.estimators.mixed.shrunken_effects import ShrunkenEffects, shrunken_effects
 from models.results import ModelResult
-from models.shrunken_effects import ShrunkenEffects, shrunken_effects
 from models.study import Inference, ModelSpec
 from tests.canonical_designs import codes, design_from, us_states
 from tests.reference_record import Reference

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from data.ingest import ingest
 from data.panel import Panel
-from data.panel_build import build_panel, datasets_of
+from data.panels.build import build_panel, datasets_of
 
 pytestmark = pytest.mark.realdata
 

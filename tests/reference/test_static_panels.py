@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from data.own_panel import read_own_panel
 from data.panel import Panel
+from data.panels.own import read_own_panel
 from models.results import ModelResult
 from tests.reference_record import Reference
 from tests.study_case import estimates, fit_one, model_text, std_errors

@@ -14,7 +14,7 @@ import pytest
 
 from models.fitting import fit_study
 from models.results import ModelResult
-from models.study_file import read_study
+from models.study.file import read_study
 from tests.reference_record import Reference
 from tests.study_case import panel_of
 

@@ -13,10 +13,14 @@ import pytest
 
 from models.design import Design
 from models.estimators import mixed
+from models.estimators.mixed.shrunken_effects import (
+    ShrunkenEffects,
+    regional_levels,
+    shrunken_effects,
+)
+from models.estimators.mixed.variance_shares import variance_shares
 from models.results import Term
-from models.shrunken_effects import ShrunkenEffects, regional_levels, shrunken_effects
 from models.study import Inference, ModelSpec
-from models.variance_shares import variance_shares
 from tests.simulation_record import record
 
 pytestmark = pytest.mark.slow

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from data.expressions import columns_of
-from data.panel_recipe import panel_recipe
+from data.panels.recipe import panel_recipe
 from models.study import Study
-from models.study_file import read_study, study_ids
+from models.study.file import read_study, study_ids
 
 ALL = study_ids()
 

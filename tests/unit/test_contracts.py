@@ -12,7 +12,7 @@ import pytest
 from data.contracts import check, check_freshness
 from data.errors import ContractBroken
 from data.recipes import Additivity, Contract, DatasetRecipe, Excused, FileLayout, ValueRange
-from data.writer import SET_ASIDE
+from data.warehouse.writer import SET_ASIDE
 
 Row = tuple[str, str, str, float | None, str]
 SEXES = Additivity("sex", "T", ("F", "M"), slack=0.15)

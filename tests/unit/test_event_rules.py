@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from data.errors import BadInput
-from models.estimators.event_pretrends import bounds, breakdown, sensitivity
+from models.estimators.events.pretrends import bounds, breakdown, sensitivity
 from models.results import ModelResult
 from tests.study_case import estimates, fit_one, panel_of
 

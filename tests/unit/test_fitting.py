@@ -14,7 +14,7 @@ from data.errors import BadInput
 from data.panel import Panel
 from models.fitting import fit_study
 from models.results import ModelResult
-from models.study_results import as_document
+from models.study.results import as_document
 from tests.study_case import estimates, fit_all, fit_one, model_text, panel_of, study_of
 
 CLUSTER = '{ kind = "cluster", by = ["unit"], correction = "CR1" }'

@@ -14,7 +14,7 @@ from data import recipes
 from data.errors import BadInput, ContractBroken, RegsiError
 from data.ingest import Loaded, ingest
 from data.warehouse import Warehouse
-from data.writer import writing
+from data.warehouse.writer import writing
 
 HEAD = """
 title = "A table"

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from data.eurostat_contents import table_of
-from data.fetching import client_for, layout_of, name_of
+from data.fetch.eurostat_contents import table_of
+from data.fetch.newest import client_for, layout_of, name_of
 from data.ingest import ingest
 from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
 from data.warehouse import Warehouse

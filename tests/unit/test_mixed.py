@@ -12,9 +12,9 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 from data.errors import BadInput
 from models.estimators import mixed
+from models.estimators.mixed.fit import hessian, interior
+from models.estimators.mixed.likelihood import evaluate
 from models.fitting import fit_study
-from models.mixed_fit import hessian, interior
-from models.mixed_likelihood import evaluate
 from models.results import ModelResult
 from models.study import ModelSpec
 from tests.canonical_designs import design_from

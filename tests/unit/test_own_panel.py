@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from data.errors import BadInput
-from data.own_panel import read_own_panel
 from data.panel import Panel
-from data.panel_store import export
+from data.panels.own import read_own_panel
+from data.panels.store import export
 
 
 def panel_of(folder: Path, text: str, name: str = "own.csv") -> Panel:

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import panel_recipe
 from data.errors import BadInput, ContractBroken
 from data.ingest import ingest
 from data.panel import Panel
-from data.panel_build import build_panel, datasets_of
+from data.panels import recipe as panel_recipe
+from data.panels.build import build_panel, datasets_of
 from data.recipes import DatasetRecipe, dataset_recipe
 
 TABLE = """unit,age,sex,geo\\time\t2011 \t2010 \t2009

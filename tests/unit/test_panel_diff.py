@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import BadInput
 from data.panel import Panel
-from data.panel_diff import compare, stages
+from data.panels.diff import compare, stages
 from tests.study_case import panel_of
 
 # (unit, year): value; None is an empty cell

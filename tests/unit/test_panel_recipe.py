@@ -9,7 +9,7 @@ import pytest
 from data.classification import definition, definition_ids
 from data.errors import BadInput
 from data.expressions import columns_of
-from data.panel_recipe import panel_names, panel_recipe, read_panel_recipe
+from data.panels.recipe import panel_names, panel_recipe, read_panel_recipe
 
 SMALL = """
 [panel]

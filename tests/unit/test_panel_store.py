@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from data.errors import BadInput
-from data.own_panel import read_own_panel
 from data.panel import Column, Panel, VintageUsed
-from data.panel_levels import constant_columns
-from data.panel_recipe import panel_recipe
-from data.panel_store import export, read_panel, write_panel
+from data.panels.levels import constant_columns
+from data.panels.own import read_own_panel
+from data.panels.recipe import panel_recipe
+from data.panels.store import export, read_panel, write_panel
 
 
 def small() -> Panel:

@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import BadInput
 from models.engine.results import Curve
-from models.study_results import StudyResults
+from models.study.results import StudyResults
 from models.verdicts import CLAIMS, headline, judge, read_claim
 from tests import report_case
 

@@ -10,8 +10,8 @@ import pytest
 
 from data.recipes import dataset_ids, dataset_recipe
 from data.regions.systems import region_system
-from data.simulate import BREAKS, CODE_CHANGES, CODES_CHANGED, PUBLISHED, write_simulated
-from data.simulated_world import COUNTRIES, REGIONS_PER_COUNTRY, TRUTH, World, draw_world
+from data.simulated import BREAKS, CODE_CHANGES, CODES_CHANGED, PUBLISHED, write_simulated
+from data.simulated.world import COUNTRIES, REGIONS_PER_COUNTRY, TRUTH, World, draw_world
 
 Rows = dict[str, dict[int, tuple[str, str]]]
 

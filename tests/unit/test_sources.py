@@ -17,7 +17,7 @@ from data.errors import BadInput, ContractBroken
 from data.recipes import DatasetRecipe, Excused, FileLayout
 from data.sources import reader, stated
 from data.sources.staged import Load, SourceFile
-from data.writer import SET_ASIDE
+from data.warehouse.writer import SET_ASIDE
 
 Found = set[tuple[object, ...]]
 

@@ -8,7 +8,7 @@ import pytest
 
 from data.errors import BadInput
 from models.estimators import MODULES
-from models.study_file import read_study, study_ids
+from models.study.file import read_study, study_ids
 
 WHOLE = """\
 # a study

@@ -1,0 +1,93 @@
+"""Which editions of its datasets a panel is built from.
+
+Most columns want what is known on the panel's day. A recipe may pin a column to an earlier day,
+for a figure as it was published then, or keep it clear of extracts that came after the newest
+complete edition, where these would put a break into a series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from data.errors import BadInput
+from data.panel import VintageUsed
+from data.panels.recipe import PanelRecipe, Pick
+from data.recipes import dataset_recipe
+from data.warehouse import Warehouse
+
+Wanted = tuple[str, date | None, bool]  # dataset, pinned day, complete editions only
+
+_EDITIONS = """
+SELECT published, sha256, partial FROM vintages
+WHERE dataset = $dataset AND ($day IS NULL OR published <= $day)
+ORDER BY published, vintage
+"""
+
+
+@dataclass(frozen=True)
+class EditionInForce:
+    """`day` is what to ask the warehouse for (None: today's knowledge).
+
+    `used` are the newest complete edition and the extracts laid over it; `fingerprint` covers all
+    editions that the observations may stem from.
+    """
+
+    day: date | None
+    used: tuple[VintageUsed, ...]
+    fingerprint: str
+
+
+def wanted(pick: Pick) -> Wanted:
+    """What a column asks of its dataset."""
+    return pick.dataset, pick.as_of, pick.complete
+
+
+def editions_of(
+    recipe: PanelRecipe, warehouse: Warehouse, as_of: date | None
+) -> Mapping[Wanted, EditionInForce]:
+    """The edition for each dataset of the recipe, the conversion weights among them.
+
+    A pinned edition that was never loaded is left out: such columns stay missing. Raises BadInput
+    for any other dataset of which nothing was known on `as_of`.
+    """
+    keys = dict.fromkeys(wanted(pick) for pick in recipe.picks)
+    if recipe.territory.weights is not None:
+        keys[recipe.territory.weights, None, False] = None
+    found = {}
+    for dataset, pinned, complete in keys:
+        days = [day for day in (pinned, as_of) if day is not None]
+        edition = _in_force(warehouse, dataset, min(days, default=None), complete)
+        if edition is not None:
+            found[dataset, pinned, complete] = edition
+        elif pinned is None:
+            warehouse.vintage(dataset, as_of)  # says what is missing
+            raise BadInput(f"dataset {dataset}", "has no complete edition", "load one")
+    return found
+
+
+def _in_force(
+    warehouse: Warehouse, dataset: str, day: date | None, complete: bool
+) -> EditionInForce | None:
+    rows = warehouse.connection.execute(_EDITIONS, {"dataset": dataset, "day": day}).fetchall()
+    last = max((place for place, row in enumerate(rows) if not row[2]), default=None)
+    if complete:
+        if last is None:
+            return None
+        rows, day = rows[: last + 1], rows[last][0]
+    if not rows:
+        return None
+    about = dataset_recipe(dataset)
+    used = tuple(
+        VintageUsed(
+            dataset=dataset,
+            published=published.isoformat(),
+            sha256=sha256,
+            title=about.title,
+            publisher=about.publisher,
+            licence=about.licence,
+        )
+        for published, sha256, _ in rows[last or 0 :]
+    )
+    return EditionInForce(day, used, " ".join(f"{row[0]} {row[1]}" for row in rows))

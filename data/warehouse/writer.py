@@ -1,0 +1,94 @@
+"""The one writer of the warehouse: its lock, its staging database, its moment with the file."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from duckdb import DuckDBPyConnection
+
+from data.errors import RegsiError
+from data.sql import literal
+from data.warehouse import FILE, LAYOUT, attach
+from data.warehouse.vintages import ATTACHED
+
+MEMORY = "600MB"  # of DuckDB's own; what does not fit goes to disk
+# rows that do not go in, with the rule they break; readers and contracts add to it
+SET_ASIDE = (
+    "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
+    " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
+)
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[None]:
+    """Holds the place of the one writer; raises RegsiError if another process has it.
+
+    Makes the warehouse if there is none, and clears what a crashed load left behind.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / ".writer").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            todo = "wait until it has finished"
+            raise RegsiError(str(home), "another load is running", todo) from None
+        for left in home.glob(".ingest-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        if not (home / FILE).is_file():
+            create(home)
+        yield
+
+
+def create(home: Path) -> None:
+    """An empty warehouse, whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
+        path = Path(scratch) / FILE
+        con = duckdb.connect(str(path))
+        for table in LAYOUT:
+            con.execute(table)
+        con.close()
+        path.replace(home / FILE)
+
+
+@contextmanager
+def staging(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
+    """An empty staging database and a folder for what is unpacked; both vanish afterwards."""
+    with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
+        con = duckdb.connect(str(Path(scratch) / "staging.duckdb"))
+        con.execute(f"SET memory_limit = {literal(MEMORY)}")
+        con.execute(f"SET temp_directory = {literal(scratch)}")
+        con.execute("SET preserve_insertion_order = false")
+        con.execute(SET_ASIDE)
+        try:
+            yield con, Path(scratch)
+        finally:
+            con.close()
+
+
+@contextmanager
+def beside(con: DuckDBPyConnection, home: Path, read_only: bool) -> Iterator[None]:
+    """The warehouse attached to the staging connection for a moment."""
+    attach(con, home / FILE, read_only)
+    try:
+        yield
+    finally:
+        con.execute(f"DETACH {ATTACHED}")
+
+
+@contextmanager
+def transaction(con: DuckDBPyConnection, home: Path) -> Iterator[None]:
+    """One transaction on the warehouse: all of it or nothing."""
+    with beside(con, home, read_only=False):
+        con.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            con.execute("ROLLBACK")
+            raise
+        con.execute("COMMIT")
