@@ -28,6 +28,7 @@ from data.sources.staged import Load, SourceFile, file_dimensions
 from data.sources.texts import Spelling, finish
 from data.sql import literal, quoted, statement
 
+NO_STAMP = (1980, 1, 1)
 SLOT = re.compile(r"\{([^{}:]+)(?::(0?\d*d))?\}")
 
 
@@ -58,13 +59,20 @@ def read(load: Load) -> None:
 
 
 def stated(file: SourceFile) -> date | None:
-    """The day on which a workbook was last saved; other files do not say."""
+    """The day on which a workbook was last saved; other files do not say.
+
+    Where its properties do not tell, the stamps of the parts inside do: programs write the day of
+    saving there, or the first day of zip's calendar for none.
+    """
     if not file.name.endswith((".xlsx", ".xlsm")):
         return None
     modified = workbook(file).properties.modified
     with zipfile.ZipFile(file.path) as package:
-        known = "docProps/core.xml" in package.namelist()
-    return modified.date() if known and modified else None
+        parts = package.infolist()
+    if modified and any(part.filename == "docProps/core.xml" for part in parts):
+        return modified.date()
+    stamped = max(part.date_time[:3] for part in parts)
+    return date(*stamped) if stamped > NO_STAMP else None
 
 
 def columns(settings: Mapping[str, Any]) -> dict[str, str]:
