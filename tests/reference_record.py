@@ -13,13 +13,16 @@ import os
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.reference_ledger import claimants, entries, ledger
 
 FOLDER = "REGSI_REFERENCE"
 HEAD = """# Our values beside theirs
@@ -29,8 +32,33 @@ passed. Of its values the row shows the one that comes nearest to its tolerance.
 relative to theirs, or absolute where the tolerance is: those are sources in print, which give only
 so many digits. Where a reference may be near zero, either will do.
 """
+LEDGER = """## The collection, entry by entry
+
+How many of the numbers of each entry of the reference collection the tests above compared, and why
+the others are passed over. `tests/reference/test_ledger.py` holds the tests to it.
+"""
 NUMBER = re.compile(r"-{1,2}\d+\.\d{3,}")
-COLUMNS = ("case", "source", "values", "nearest", "ours", "theirs", "difference", "tolerance")
+COLUMNS = (
+    "case", "entry", "source", "values", "nearest", "ours", "theirs", "difference", "tolerance",
+)  # fmt: skip
+# entries that the running test claims, and the paths of their numbers that it has compared
+Found = dict[str, set[str]]
+_running: Found = {}
+
+
+@contextmanager
+def claiming(names: Iterable[str]) -> Iterator[Found]:
+    """The block's comparisons count for these entries of the collection."""
+    _running.clear()
+    _running.update({name: set() for name in names})
+    yield _running
+
+
+def _count(values: Iterable[float]) -> None:
+    stored = entries()
+    for name, found in _running.items():
+        if name in stored:
+            found.update(*(stored[name].matches(value) for value in values))
 
 
 @dataclass(frozen=True)
@@ -63,6 +91,7 @@ class Reference:
         assert rel or abs, "a comparison needs its tolerance"
         # pytest.approx falls back on tolerances of its own where one is left out
         assert ours == pytest.approx(theirs, rel=rel or 0.0, abs=abs or 0.0), f"{what}: {ours}"
+        _count(_named(theirs).values())
         if folder := os.environ.get(FOLDER):
             row = self._nearest(what, _named(ours), _named(theirs), rel, abs)
             _append(Path(folder), row)
@@ -106,35 +135,57 @@ def _append(folder: Path, row: Compared) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     found = json.loads(path.read_text("utf-8")) if path.exists() else {}
     rows = found.get("rows", []) if found.get("process") == os.getpid() else []
-    document = {"test": test, "process": os.getpid(), "rows": [*rows, asdict(row)]}
+    compared = {name: sorted(paths) for name, paths in _running.items()}
+    document = {
+        "test": test, "process": os.getpid(), "compared": compared, "rows": [*rows, asdict(row)],
+    }  # fmt: skip
     path.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
 
 
 def page(folder: Path) -> str:
     """All rows as Markdown: a table for each test file, a row for each test and source."""
     tables: dict[str, list[str]] = defaultdict(list)
-    documents = (json.loads(path.read_text("utf-8")) for path in folder.glob("*.json"))
+    documents = [json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")]
     for document in sorted(documents, key=lambda one: str(one["test"])):
         module, _, case = document["test"].partition("::")
         by_source: dict[str, list[Compared]] = defaultdict(list)
         for row in document["rows"]:
             by_source[row["source"]].append(Compared(**row))
-        tables[module] += [_line(case, rows) for rows in by_source.values()]
+        claims = " ".join(document["compared"])
+        tables[module] += [_line(case, claims, rows) for rows in by_source.values()]
     lines = [HEAD]
     for module, rows in tables.items():
         title = Path(module).stem.removeprefix("test_").replace("_", " ").capitalize()
         lines += [f"## {title}", "", f"`{module}`", "", f"| {' | '.join(COLUMNS)} |"]
-        lines += ["|---|---|---:|---|---:|---:|---:|---|", *rows, ""]
-    return "\n".join(lines).rstrip() + "\n"
+        lines += ["|---|---|---|---:|---|---:|---:|---:|---|", *rows, ""]
+    return "\n".join([*lines, *_ledger(documents)]).rstrip() + "\n"
 
 
-def _line(case: str, rows: list[Compared]) -> str:
+def _ledger(documents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """For each entry of the collection, how many of its numbers tests compared; the rest, why."""
+    compared: Found = defaultdict(set)
+    for document in documents:
+        for name, paths in document["compared"].items():
+            compared[name].update(paths)
+    lines = [LEDGER, "| entry | compared | numbers | tests | passed over |"]
+    lines.append("|---|---:|---:|---|---|")
+    whole = ledger().not_targeted | ledger().not_covered
+    for name, entry in entries().items():
+        reasons = {ledger().reason(name, path) for path in entry.numbers.keys() - compared[name]}
+        said = whole.get(name) or "; ".join(sorted(filter(None, reasons)))
+        tests = " ".join(one.removeprefix("test_").removesuffix(".py") for one in claimants(name))
+        cells = (name, str(len(compared[name])), str(len(entry.numbers)), tests, said)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _line(case: str, claims: str, rows: list[Compared]) -> str:
     worst = max(rows, key=lambda row: row.used)
     test, _, parameters = case.removeprefix("test_").removesuffix("]").partition("[")
     known = NUMBER.sub("", parameters).strip("-")  # without the reference values themselves
     name = test.replace("_", " ") + (f": {known}" if known else "")
     cells = (
-        name, worst.source, str(sum(row.values for row in rows)), worst.nearest,
+        name, claims, worst.source, str(sum(row.values for row in rows)), worst.nearest,
         f"{worst.ours:.8g}", f"{worst.theirs:.8g}", f"{worst.difference:.1e}", worst.tolerance,
     )  # fmt: skip
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -18,6 +18,7 @@ MODULES = {
     "within": "models.estimators.within",
     "between": "models.estimators.between",
     "random": "models.estimators.random_effects",
+    "hausman-taylor": "models.estimators.hausman_taylor",
     "first-difference": "models.estimators.first_difference",
     "fama-macbeth": "models.estimators.fama_macbeth",
     "mundlak": "models.estimators.mundlak",

@@ -22,6 +22,9 @@ MODELS = {
     "first-difference": model_text("first-difference", "y", "x", ["c"], ["time"], CR1),
     "between": model_text("between", "y", "x", ["c"], inference='{ kind = "robust" }'),
     "random": model_text("random", "y", "x", ["c"]),
+    "hausman-taylor": model_text(
+        "hausman-taylor", "y", "x", ["c", "s"], [], CR1, 'endogenous = ["x", "s"]'
+    ),
     "fama-macbeth": model_text("fama-macbeth", "y", "x", ["c"]),
     "mundlak": model_text("mundlak", "y", "x", ["c"], inference=CR1),
     "iv-within": model_text(
@@ -48,7 +51,7 @@ def frame() -> pd.DataFrame:
         {
             "geo": [f"R{unit:02d}" for unit in geo], "country": [f"C{unit // 3}" for unit in geo],
             "year": year + 2000, "x": x, "c": c, "y": y, "z": z, "z2": z2,
-            "w": random.uniform(1, 4, size=n),
+            "w": random.uniform(1, 4, size=n), "s": np.arange(30)[geo] ** 2 % 7.0,
         }
     )  # fmt: skip
     return frame[random.uniform(size=n) > 0.1].reset_index(drop=True)

@@ -66,6 +66,15 @@ def own_levels(rng: Rng, effects: tuple[str, ...]) -> Design:
     return panel(SLOPE * x + own + persistent(rng), x, effects, {})
 
 
+def still(rng: Rng, effects: tuple[str, ...]) -> Design:
+    """x never changes within units and goes with their levels; w varies, and moves x."""
+    own, mover = rng.normal(size=(2, UNITS, 1))
+    x = np.repeat(mover + own + 0.5 * rng.normal(size=(UNITS, 1)), PERIODS, axis=1)
+    w = mover + rng.normal(size=(UNITS, PERIODS))
+    design = panel(SLOPE * x + w + own + persistent(rng), x, effects, {})
+    return replace(design, X=np.column_stack([design.X, w.ravel()]), terms=("x", "w"))
+
+
 def common_shocks(rng: Rng, effects: tuple[str, ...]) -> Design:
     """Slopes that vary over periods around the truth, errors independent."""
     x = rng.normal(size=(UNITS, PERIODS))
@@ -111,6 +120,7 @@ MEANT: dict[str, Case] = {
     "within, two-way": ("within", confounded, TWO_WAY, CLUSTERED, {}),
     "first differences": ("first-difference", confounded, ("time",), CLUSTERED, {}),
     "Mundlak": ("mundlak", own_levels, (), CLUSTERED, {}),
+    "Hausman-Taylor": ("hausman-taylor", still, (), CLUSTERED, {"endogenous": "x"}),
     "Fama-MacBeth": ("fama-macbeth", common_shocks, (), Inference("classical"), {}),
     "instrumented within": ("iv-within", endogenous, TWO_WAY, CLUSTERED, {"instruments": "z"}),
 }

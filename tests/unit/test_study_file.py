@@ -187,4 +187,4 @@ def test_each_estimator_of_the_contract_has_a_module() -> None:
         "difference-gmm system-gmm lsdvc mean-group cce-mean-group mixed event-study group-time "
         "did2s local-projection"
     )
-    assert set(MODULES) == {*contract.split(), "spatial"}
+    assert set(MODULES) == {*contract.split(), "spatial", "hausman-taylor"}
