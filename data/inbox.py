@@ -49,7 +49,7 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
     incoming = []
     for path, layout in distinct:
         alone = published if len(distinct) == 1 else None
-        day = alone or own_date(recipe, path, layout)
+        day = alone or raw.recorded_day(path) or own_date(recipe, path, layout)
         if day is None and len(distinct) > 1:
             raise undated(recipe, folder, [p for p, _ in distinct], path)
         beside = companions(layout, path)

@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
 from data import contracts, raw
 from data.errors import BadInput, ContractBroken
-from data.inbox import Incoming, found
+from data.inbox import Incoming, files_below, found, matching
 from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
 from data.sources import reader
 from data.sources.staged import Load, SourceFile
@@ -47,15 +48,16 @@ def ingest(
     published: date | None,
     say: Callable[[str], None],
 ) -> tuple[Loaded, ...]:
-    """Loads each dataset of `ids` ("publisher/dataset", or "publisher" for all of its datasets).
+    """Loads each dataset of `ids` ("publisher/dataset", or "publisher": see `expanded`).
 
     With `from_dir` the files are looked for there under their publishers' names, else fetched.
     `published` dates files that do not say when they were published. Raises BadInput,
     ContractBroken or SourceOutOfReach; datasets before the failing one stay loaded.
     """
     done: list[Loaded] = []
+    chosen = expanded(ids, from_dir)
     with writing(home):
-        for id in expanded(ids):
+        for id in chosen:
             recipe = dataset_recipe(id)
             with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
                 files = _incoming(recipe, home, from_dir, Path(scratch), published)
@@ -73,17 +75,41 @@ def _incoming(
     return (fetched(recipe, home, scratch, published),)
 
 
-def expanded(ids: Sequence[str]) -> tuple[str, ...]:
-    """Ids with each bare publisher replaced by all of its datasets."""
+def expanded(sources: Sequence[str], from_dir: Path | None = None) -> tuple[str, ...]:
+    """Ids of datasets, each bare publisher replaced by all of his.
+
+    With `from_dir`, by those of his of which the folder holds a file. Raises BadInput for a name
+    that is neither, and for a folder that holds nothing of a publisher.
+    """
     known = dataset_ids()
     wide: list[str] = []
-    for id in ids:
-        mine = [k for k in known if k.startswith(f"{id}/")] if "/" not in id else [id]
+    for source in sources:
+        mine = [id for id in known if id == source or id.startswith(f"{source.rstrip('/')}/")]
         if not mine:
-            todo = "see `regsi list sources`"
-            raise BadInput(f"source {id!r}", "there is no such publisher", todo)
+            choices = [*known, *{id.partition("/")[0] for id in known}]
+            close = get_close_matches(source, choices, 3)
+            todo = f"did you mean {', '.join(close)}?" if close else "see regsi list sources"
+            raise BadInput(f"source {source}", "no such publisher or dataset", todo)
+        if from_dir is not None and mine != [source]:
+            mine = held(mine, source, from_dir)
         wide += mine
     return tuple(dict.fromkeys(wide))
+
+
+def held(ids: Sequence[str], source: str, folder: Path) -> list[str]:
+    """Those of a publisher's datasets of which `folder` holds a file, or that need none."""
+    files = files_below(folder)
+    chosen = [
+        id
+        for id in ids
+        if (recipe := dataset_recipe(id)).simulated
+        or recipe.installed
+        or any(matching(recipe, file) for file in files)
+    ]
+    if not chosen:
+        todo = f"see what its files are called in data/catalogue/{source}"
+        raise BadInput(str(folder), f"holds no file of any dataset of {source}", todo)
+    return chosen
 
 
 def load(
@@ -100,6 +126,8 @@ def load(
     if live:
         contracts.check_freshness(recipe, file.published, datetime.now(UTC).date())
     kept = raw.keep(home, recipe, file.path, file.origin, file.published, sha256)
+    for companion in file.companions:  # what is kept can be read again from there
+        raw.put(companion, kept.path.parent)
     edition = Edition(file.published, partial=file.layout.partial)
     with staging(home) as (con, scratch):
         read(con, recipe, file, scratch)
@@ -113,6 +141,11 @@ def load(
         f"{recipe.id}: {vintage.rows} rows published {vintage.published},"
         f" {vintage.changed} changed, {vintage.quarantined} set aside ({vintage.file})"
     )
+    if not file.dated:
+        say(
+            f"{recipe.id}: {file.path.name} does not say when it was published: it counts from"
+            " today (--as-of DATE would have said, or [[edition]] in the recipe)"
+        )
     return outcome(vintage, new=True)
 
 

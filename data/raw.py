@@ -60,13 +60,27 @@ def keep(
     kept = folder / file.name
     retrieved = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     if not kept.is_file() or digest(kept) != sha256:
-        folder.mkdir(parents=True, exist_ok=True)
-        with written(kept) as stream, file.open("rb") as source:
-            shutil.copyfileobj(source, stream, BLOCK)
+        put(file, folder)
     raw = RawFile(kept, sha256, origin, retrieved)
     if not (folder / PROVENANCE).is_file():
         write_provenance(recipe, raw, published)
     return raw
+
+
+def put(file: Path, folder: Path) -> None:
+    """Copies `file` into `folder`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with written(folder / file.name) as stream, file.open("rb") as source:
+        shutil.copyfileobj(source, stream, BLOCK)
+
+
+def recorded_day(path: Path) -> date | None:
+    """When a file of a raw store was published, by the provenance kept beside it."""
+    try:
+        facts = json.loads((path.parent / PROVENANCE).read_text(encoding="utf-8"))
+        return date.fromisoformat(facts["published"]) if facts["sha256"] == digest(path) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def write_provenance(recipe: DatasetRecipe, raw: RawFile, published: date) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from data.errors import BadInput
 from data.expressions import columns_of, evaluate
 from data.panel import Column, Panel
-from data.panels.editions import EditionInForce, Wanted, editions_of
+from data.panels.editions import EditionInForce, Wanted, absences, editions_of
 from data.panels.pick import pick_columns
 from data.panels.recipe import PanelRecipe, panel_names, panel_recipe
 from data.panels.store import panel_path, read_panel, write_panel
@@ -55,8 +56,9 @@ def build_panel(
     with Warehouse(home) as warehouse:
         editions = editions_of(recipe, warehouse, as_of)
         path = panel_path(home, name, _inputs(recipe, editions))
-        if path.exists():
-            return read_panel(path)
+        kept = _kept(path, say)
+        if kept is not None:
+            return kept
         say(f"building panel {name} from {len(recipe.datasets)} datasets ...")
         # one thread: sums are then taken in one order, and equal inputs give equal bytes
         with duckdb.connect(config={"threads": 1}) as connection:
@@ -67,9 +69,18 @@ def build_panel(
         _panel(recipe, _derive(frame, recipe), editions, in_words(changed)), path
     )
     changed.to_csv(report, index=False, lineterminator="\n")
-    for sentence in in_words(changed):
+    for sentence in (*absences(recipe, editions), *in_words(changed)):
         say(f"  {sentence}")
     return panel
+
+
+def _kept(path: Path, say: Callable[[str], None]) -> Panel | None:
+    """The panel that was built before; None if there is none, or its file was damaged since."""
+    try:
+        return read_panel(path) if path.exists() else None
+    except BadInput as fault:
+        say(f"{fault.where} {fault.what} any more: it is built again")
+        return None
 
 
 def _panel(
@@ -90,7 +101,7 @@ def _panel(
         title=recipe.title,
         vintages=tuple(used),
         simulated=recipe.simulated or any(dataset_recipe(d).simulated for d in recipe.datasets),
-        notes=(*recipe.notes, *changed),
+        notes=(*recipe.notes, *absences(recipe, editions), *changed),
     )
 
 

@@ -49,8 +49,8 @@ def editions_of(
 ) -> Mapping[Wanted, EditionInForce]:
     """The edition for each dataset of the recipe, the conversion weights among them.
 
-    A pinned edition that was never loaded is left out: such columns stay missing. Raises BadInput
-    for any other dataset of which nothing was known on `as_of`.
+    An edition that only optional columns are pinned to is left out where it was never loaded.
+    Raises BadInput for any other dataset of which nothing is known by its day.
     """
     keys = dict.fromkeys(wanted(pick) for pick in recipe.picks)
     if recipe.territory.weights is not None:
@@ -64,7 +64,32 @@ def editions_of(
         elif pinned is None:
             warehouse.vintage(dataset, as_of)  # says what is missing
             raise BadInput(f"dataset {dataset}", "has no complete edition", "load one")
+        else:
+            _refuse_absent(recipe, (dataset, pinned, complete), min(days))
     return found
+
+
+def _refuse_absent(recipe: PanelRecipe, key: Wanted, day: date) -> None:
+    """Raises BadInput if a column must have the edition of `key`, which is not there."""
+    needed = [p.name for p in recipe.picks if wanted(p) == key and not p.optional]
+    if needed:
+        whole = "complete edition" if key[2] else "edition"
+        raise BadInput(
+            f"panel {recipe.id}, column {', '.join(needed)}",
+            f"is pinned to what {key[0]} said on {day}, and no {whole} of that day or before is"
+            " loaded",
+            f"load one: regsi ingest {key[0]} --from FOLDER",
+        )
+
+
+def absences(recipe: PanelRecipe, editions: Mapping[Wanted, EditionInForce]) -> tuple[str, ...]:
+    """A sentence for each optional column that is missing throughout, for want of its edition."""
+    return tuple(
+        f"{p.name} is missing throughout: no edition of {p.dataset} published by {p.as_of} is"
+        " loaded."
+        for p in recipe.picks
+        if wanted(p) not in editions
+    )
 
 
 def _in_force(

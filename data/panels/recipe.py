@@ -39,9 +39,10 @@ class Pick:
     `where` narrows dimensions to codes; the dimensions `over` are aggregated, and then `parts`
     observations must be there. `absent` is the value of cells that the dataset leaves out, for
     datasets that list only what is not zero. `at` says whose figure it is: the unit's own or its
-    parent's. `as_of` pins the column to what was known on a day, `complete` leaves out extracts
-    that came after the newest complete edition. Counts and money are converted between versions
-    of the regions, rates only carried over.
+    parent's. `as_of` pins the column to what was known on a day; if no such edition is there, the
+    panel cannot be built, unless the column is `optional`. `complete` leaves out extracts that came
+    after the newest complete edition. Counts and money are converted between versions of the
+    regions, rates only carried over.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Pick:
     absent: float | None = None
     at: Literal["unit", "parent"] = "unit"
     as_of: date | None = None
+    optional: bool = False
     complete: bool = False
 
 
@@ -209,6 +211,8 @@ def _pick(name: str, shared: Mapping[str, Any], own: Mapping[str, Any], where: s
     pick = _record(Pick, {"kind": "count", **shared, **own, "name": name, "where": codes}, where)
     for key, known in _CHOICES.items():
         _one_of(key, getattr(pick, key), known, where)
+    if pick.optional and pick.as_of is None:
+        raise BadInput(where, "is optional without as_of", "only a pinned column can be")
     return pick
 
 

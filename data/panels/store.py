@@ -36,7 +36,7 @@ def write_panel(panel: Panel, path: Path) -> Panel:
     table = table.replace_schema_metadata({_KEY: json.dumps(_described(panel)).encode()})
     draft = path.with_name(f".{path.stem}-{secrets.token_hex(8)}.draft")
     try:
-        pq.write_table(table, draft, compression="zstd")
+        pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -47,13 +47,14 @@ def read_panel(path: Path) -> Panel:
     """The panel stored at `path`. Raises BadInput for a file that this module did not write."""
     content = path.read_bytes()
     try:
-        table = pq.read_table(pa.BufferReader(content))
+        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
         about = json.loads(table.schema.metadata[_KEY])
-    except (pa.ArrowInvalid, KeyError, TypeError, ValueError):
+        frame = table.replace_schema_metadata(None).to_pandas()
+    except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError):
         raise BadInput(str(path), "is no panel file", "delete it and build it again") from None
     columns = [Column(**{**c, "sources": tuple(c["sources"])}) for c in about.pop("columns")]
     return Panel(
-        frame=table.replace_schema_metadata(None).to_pandas(),
+        frame=frame,
         columns={column.name: column for column in columns},
         vintages=tuple(VintageUsed(**vintage) for vintage in about.pop("vintages")),
         notes=tuple(about.pop("notes")),

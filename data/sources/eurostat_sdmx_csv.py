@@ -53,7 +53,7 @@ def read(load: Load) -> None:
 
 def stated(file: SourceFile) -> date | None:
     """The day in the column LAST UPDATE of the first observation, as version 1 writes it."""
-    with file.path.open(encoding="utf-8", errors="replace") as stream:
+    with file.path.open(encoding="utf-8-sig", errors="replace") as stream:
         header, first = (stream.readline().rstrip("\r\n").split(",") for _ in range(2))
     names = [name.strip().upper() for name in header]
     if "LAST UPDATE" not in names or len(first) <= names.index("LAST UPDATE"):

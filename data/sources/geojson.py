@@ -51,7 +51,7 @@ def features(load: Load) -> list[Any]:
     """The features of the collection; raises BadInput if there are none."""
     todo = "fetch the file again, as GeoJSON"
     try:
-        document = json.loads(load.file.path.read_text(encoding="utf-8"))
+        document = json.loads(load.file.path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as fault:
         where = f"{load.file.name}, line {fault.lineno}, column {fault.colno}"
         raise BadInput(where, "is not JSON", todo) from None

@@ -78,7 +78,7 @@ def dataset(file: SourceFile) -> dict[str, Any]:
     todo = "fetch the file again, as JSON-stat 2.0"
     try:
         document = json.loads(
-            file.path.read_text(encoding="utf-8"),
+            file.path.read_text(encoding="utf-8-sig"),
             parse_constant=refuse_constant,
             object_pairs_hook=without_doubles,
         )

@@ -33,7 +33,7 @@ def read_header(file: SourceFile) -> Header:
     where = f"{file.name}, line 1"
     todo = "fetch the file again, in TSV"
     try:
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")  # some editors put a byte order mark before the first code
     except UnicodeDecodeError:
         raise BadInput(where, "is not text", todo) from None
     first, *columns = text.rstrip("\r\n").split("\t")

@@ -56,8 +56,7 @@ class Warehouse:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        signs = ("Corrupt database file", "Could not read enough bytes")
-        if isinstance(fault, duckdb.Error) and any(sign in str(fault) for sign in signs):
+        if isinstance(fault, duckdb.Error) and is_damage(fault):
             raise unreadable(self.path, fault) from None
 
     def close(self) -> None:
@@ -192,11 +191,19 @@ def attach(con: DuckDBPyConnection, path: Path, read_only: bool) -> None:
             time.sleep(0.1)
 
 
+def is_damage(fault: duckdb.Error) -> bool:
+    """Whether DuckDB met a block of a file that is not as it was written."""
+    signs = ("Corrupt database file", "Could not read enough bytes")
+    return any(sign in str(fault) for sign in signs)
+
+
 def unreadable(path: Path, fault: duckdb.Error) -> BadInput:
     """The file may not be read, or is no warehouse any more; the raw store can make it anew."""
+    store = path.parent / "raw"
+    kept = sorted(folder.name for folder in store.iterdir()) if store.is_dir() else []
+    anew = f"regsi ingest {' '.join(kept)} --from {store}" if kept else "ingest its datasets again"
     return BadInput(
         str(path),
         f"cannot be read ({str(fault).splitlines()[0]})",
-        "check who may read it; if it is damaged, move it away and ingest its datasets again with"
-        f" --from {path.parent / 'raw'}",
+        f"check who may read it; if it is damaged, move it away, then: {anew}",
     )

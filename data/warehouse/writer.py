@@ -14,7 +14,7 @@ from duckdb import DuckDBPyConnection
 
 from data.errors import RegsiError
 from data.sql import literal
-from data.warehouse import FILE, LAYOUT, attach
+from data.warehouse import FILE, LAYOUT, attach, is_damage, unreadable
 from data.warehouse.vintages import ATTACHED
 
 MEMORY = "600MB"  # of DuckDB's own; what does not fit goes to disk
@@ -42,7 +42,12 @@ def writing(home: Path) -> Iterator[None]:
             shutil.rmtree(left, ignore_errors=True)
         if not (home / FILE).is_file():
             create(home)
-        yield
+        try:
+            yield
+        except duckdb.Error as fault:
+            if is_damage(fault):
+                raise unreadable(home / FILE, fault) from None
+            raise
 
 
 def create(home: Path) -> None:

@@ -241,3 +241,56 @@ def test_a_bare_publisher_means_all_its_datasets(
     assert [loaded.dataset for loaded in done] == ["somebody/second", "somebody/table"]
     with pytest.raises(BadInput, match="no such publisher"):
         ingest(["nobody"], tmp_path / "home", tmp_path / "source", None, lambda _: None)
+
+
+def test_a_bare_publisher_and_a_folder_mean_those_of_his_datasets_that_it_holds(
+    load: Load, catalogue: Path, tmp_path: Path
+) -> None:
+    load({"table.tsv": OLD})
+    (catalogue / "second.toml").write_text(TSV.replace("table*.tsv", "second*.tsv"))
+    place = (tmp_path / "home", tmp_path / "source", None, lambda _: None)
+    assert [loaded.dataset for loaded in ingest(["somebody"], *place)] == ["somebody/table"]
+    (tmp_path / "source" / "table.tsv").unlink()
+    with pytest.raises(BadInput, match="source: holds no file of any dataset of somebody"):
+        ingest(["somebody"], *place)
+
+
+def test_the_raw_store_makes_the_same_warehouse_anew(load: Load, tmp_path: Path) -> None:
+    part = '\n[[file]]\nnames = ["part.csv"]\nreader = "eurostat_sdmx_csv"\npartial = true\n'
+    recipe = TSV + part
+    # none of these files says when it was published
+    load({"table.tsv": OLD}, recipe, date(2020, 1, 1))
+    load({"table.tsv": OLD.replace("1.5", "1.6")}, recipe, date(2021, 1, 1))
+    (tmp_path / "source" / "table.tsv").unlink()
+    load({"part.csv": "sex,geo,time,obs_value\nT,AT11,2011,9\n"}, recipe, date(2020, 6, 1))
+    history = "SELECT geo, time, value, flags, valid_from, valid_to FROM somebody.table"
+
+    def everything() -> set[tuple[object, ...]]:
+        with Warehouse(tmp_path / "home") as warehouse:
+            editions = [(v.published, v.sha256, v.raw) for v in warehouse.vintages()]
+            return {*warehouse.connection.execute(history).fetchall(), *editions}
+
+    before = everything()
+    assert len(before) == 6 + 2 + 3
+    (tmp_path / "home" / "warehouse.duckdb").unlink()
+    raw = tmp_path / "home" / "raw"
+    ingest(["somebody"], tmp_path / "home", raw, None, lambda _: None)
+    assert everything() == before
+
+
+def test_a_file_dated_by_the_day_of_loading_is_announced(
+    load: Load, tmp_path: Path
+) -> None:
+    load({"table.tsv": OLD}, day=date(2020, 1, 1))
+    (tmp_path / "source" / "table.tsv").write_text(OLD.replace("1.5", "1.6"))
+    said: list[str] = []
+    ingest(["somebody/table"], tmp_path / "home", tmp_path / "source", None, said.append)
+    assert any("does not say when it was published: it counts from today" in line for line in said)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_byte_order_mark_is_no_part_of_the_first_code(
+    mark: str, load: Load, tmp_path: Path
+) -> None:
+    load({"table.tsv": mark + OLD})
+    assert ("T", "AT11", "2011", 1.5, "") in observed(tmp_path)

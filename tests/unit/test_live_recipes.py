@@ -61,7 +61,7 @@ def _workbook() -> bytes:
     sheet = openpyxl.Workbook()
     page = sheet.active
     assert page is not None
-    rows: list[list[object]] = [["Employment status"]] + [[] for _ in range(7)]
+    rows: list[list[object]] = [["Employment status"], *([] for _ in range(7))]
     rows += [["01", "Alabama", 1976, 2632667.0, 1501284.0, 57.0, 1399080.0, 53.1, 102204.0, 6.8]]
     rows += [["037", "Los Angeles County", 1976, 5.0, 4.0, 80.0, 3.0, 60.0, 1.0, 25.0]]
     for row in rows:

@@ -193,9 +193,27 @@ def test_a_ledger_says_zero_where_it_lists_nothing(build: Build) -> None:
     assert np.isnan(cell(panel, "AT12", 2010, "men"))
 
 
-def test_a_column_pinned_to_an_edition_that_was_never_loaded_is_missing(build: Build) -> None:
-    pinned = 'old = { where = { sex = "T" }, as_of = 2010-01-01, label = "Old", flag = true }'
-    assert build("pinned", pinned).frame[["old", "old_flag"]].isna().all(axis=None)
+PINNED = 'old = {{ where = {{ sex = "T" }}, as_of = 2010-01-01, label = "Old", flag = true{} }}'
+
+
+def test_a_column_pinned_to_an_edition_that_was_never_loaded_says_what_to_load(
+    build: Build,
+) -> None:
+    with pytest.raises(BadInput, match=r"column old.* said on 2010-01-01.*regsi ingest " + LFU):
+        build("pinned", PINNED.format(""))
+
+
+def test_an_optional_column_without_its_edition_is_missing_and_the_panel_says_so(
+    build: Build,
+) -> None:
+    panel = build("pinned", PINNED.format(", optional = true"))
+    assert panel.frame[["old", "old_flag"]].isna().all(axis=None)
+    assert [note for note in panel.notes if note.startswith("old is missing throughout")]
+
+
+def test_only_a_pinned_column_is_optional(build: Build) -> None:
+    with pytest.raises(BadInput, match="optional without as_of"):
+        build("unpinned", PINNED.format(", optional = true").replace("as_of = 2010-01-01, ", ""))
 
 
 def test_later_extracts_are_left_out_of_a_complete_edition(
@@ -239,3 +257,21 @@ def test_a_selection_that_cannot_be_right_is_refused(
 def test_before_the_first_edition_there_is_no_panel(build: Build) -> None:
     with pytest.raises(BadInput, match="no edition was known on 2016-01-01"):
         build("early", as_of=date(2016, 1, 1))
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "one byte"])
+def test_a_damaged_panel_file_is_built_again(
+    damage: str, home: Path, tmp_path: Path, build: Build
+) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(home, own)
+    sound = build("damaged", at=own)
+    file = next((own / "panels").glob("damaged-*.parquet"))
+    content = bytearray(file.read_bytes())
+    place = content.index(b"PAR1") + 200  # in the figures, whose pages have checksums
+    content[place] ^= 1
+    damaged = {"cut": content[:-700], "empty": bytearray(), "one byte": content}[damage]
+    file.write_bytes(damaged)
+    again = build("damaged", at=own)
+    assert again.sha256 == sound.sha256
+    pd.testing.assert_frame_equal(again.frame, sound.frame)
