@@ -10,6 +10,7 @@ from data.errors import BadInput
 from data.expressions.calendar_lags import whole_numbers
 from data.panel import Panel
 from data.suggestions import near
+from models.contrasts import with_contrast
 from models.dependence.diagnose import diagnose
 from models.estimators import load
 from models.levels import enforce, nearly_national, treatment_levels
@@ -62,6 +63,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         levels = treatment_levels(design, panel, own, spec.estimator)
         override = enforce(design, spec, levels, where, panel.parent)
         result = with_sensitivity(load(spec.estimator).fit(design, spec), design, spec)
+        result = with_contrast(result, design, spec)
         further = diagnose(design, spec, result)
     except BadInput as fault:
         if fault.where.startswith(where):

@@ -4,12 +4,13 @@ slopes that vary at random (Swamy 1970).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+from scipy.special import chdtrc, ndtr, stdtr
 
 from models.design import Floats
+from models.inference.multiple import benjamini_hochberg
 from models.results import Test
 from models.unit_regressions import UnitRegressions, regress_units, remove
 
@@ -87,6 +88,36 @@ def pesaran_yamagata(y: Floats, X: Floats, Z: Floats) -> tuple[Test, Test]:
         Test("pesaran_yamagata_delta", delta, None, two_sided(delta)),
         Test("pesaran_yamagata_delta_adj", adjusted, None, two_sided(adjusted)),
     )
+
+
+def treatment_homogeneity(y: Floats, X: Floats, Z: Floats, treatments: int) -> tuple[Test, ...]:
+    """Adjusted Delta for the first `treatments` columns of X alone, the others' slopes being free.
+
+    Unequal slopes of controls do not count. Nothing where all regressors are treatments.
+    """
+    if not 0 < treatments < X.shape[2]:
+        return ()
+    free = np.concatenate([Z, X[:, :, treatments:]], axis=2)
+    _, adjusted = pesaran_yamagata(y, X[:, :, :treatments], free)
+    note = "slopes of the treatments; controls have slopes of their own in every unit"
+    return (replace(adjusted, test="pesaran_yamagata_treatment", note=note),)
+
+
+def sign_shares(fits: UnitRegressions, column: int) -> dict[str, float]:
+    """The shares of units whose slope is positive, and positive or negative beyond chance.
+
+    Each unit's t-test counts with the false discovery rate held at 5 % over units (Benjamini and
+    Hochberg 1995); a unit's errors are taken as independent.
+    """
+    slope = fits.beta[:, column]
+    error = np.sqrt(fits.variance * fits.inverse[:, column, column])
+    df = (fits.n_rows - fits.beta.shape[1]).astype(np.float64)
+    clear = benjamini_hochberg(2 * stdtr(df, -np.abs(slope / error))) < 0.05
+    return {
+        "share_positive": float((slope > 0).mean()),
+        "share_positive_bh": float((clear & (slope > 0)).mean()),
+        "share_negative_bh": float((clear & (slope < 0)).mean()),
+    }
 
 
 def two_sided(statistic: float) -> float:

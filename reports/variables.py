@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from data.panel import Column
+from models.contrasts import parts
 from models.study.results import PanelSummary, StudyResults
 
 # what the index columns of the panels at hand are called in words
@@ -161,6 +162,9 @@ class Variables:
         if mean := UNIT_MEAN.fullmatch(name):
             unit = index_word(self.unit).capitalize()
             return f"{unit} mean of {in_sentence(self.label(mean[1]))}"
+        if difference := parts(name):
+            first, second = map(self.label, difference)
+            return f"{first} less {in_sentence(second)}"
         if response := RESPONSE.fullmatch(name):
             steps = int(response[2])
             when = later(steps, self.period, "on", "") if steps else f"in the same {self.period}"

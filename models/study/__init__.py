@@ -50,6 +50,9 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     diagnostics: tuple[str, ...] = ()  # names of `models.dependence`, reported among the tests
     neighbours: str | None = None  # a file of pairs of neighbouring units
+    role: str = "estimate"  # a "placebo" or "known-bad" model is shown, and counts for no claim
+    decides: tuple[str, ...] = ()  # claims for which its first treatment's coefficient speaks
+    contrast: tuple[str, str] | None = None  # regressors: the first's coefficient less the second's
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from data.errors import BadInput
 from data.expressions import parse
 from data.suggestions import near
-from models.study import PanelReference, Study
+from models.study import ModelSpec, PanelReference, Study
 from models.study.model import read_model
 from models.study.multiverse import read_multiverse
 from models.study.tables import Table
@@ -78,6 +78,7 @@ def _study(document: dict[str, Any], source: StudyText, sha256: str) -> Study:
         for key in table.values:
             parse(table.required(key), f"{source.place(table.name, key)} {key}")
     models = _models(document, source)
+    _known_claims(models, head)
     multiverse = None
     if "multiverse" in document:
         multiverse = read_multiverse(_single(document, "multiverse", source), models)
@@ -132,7 +133,18 @@ def _panel(table: Table) -> PanelReference:
     )
 
 
-def _models(document: dict[str, Any], source: StudyText) -> tuple[Any, ...]:
+def _known_claims(models: tuple[ModelSpec, ...], head: Table) -> None:
+    """A model decides claims that its study lists."""
+    listed = head.texts("claims")
+    for index, model in enumerate(models):
+        for claim in model.decides:
+            if claim not in listed:
+                place = head.source.place("model", "decides", index)
+                what = f"decides {claim!r}, which the study does not list"
+                raise BadInput(place, what, f"add {claim!r} to claims in [study]")
+
+
+def _models(document: dict[str, Any], source: StudyText) -> tuple[ModelSpec, ...]:
     entries = document.get("model", [])
     if not entries:
         raise BadInput(str(source.path), "has no [[model]]", "add at least one")

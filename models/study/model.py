@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from data.suggestions import near
+from models.contrasts import FOR as CONTRASTED
 from models.dependence import DIAGNOSED, DIAGNOSTICS
 from models.estimators import MODULES, USUAL_INFERENCE, WITHOUT_TREATMENT, load
 from models.sensitivity.request import FOR as SENSITIVE
@@ -15,7 +16,7 @@ from models.study.tables import Table
 
 MODEL_KEYS = (
     "id", "estimator", "outcome", "treatment", "controls", "effects", "weights", "inference",
-    "diagnostics", "neighbours",
+    "diagnostics", "neighbours", "role", "decides", "contrast",
 )  # fmt: skip
 INFERENCE_KEYS = {
     "classical": (),
@@ -28,6 +29,7 @@ INFERENCE_KEYS = {
     "wild-cluster": ("by", "draws", "weights", "seed"),
     "randomization": ("by", "draws", "seed"),
 }
+ROLES = ("estimate", "placebo", "known-bad")
 CORRECTIONS = ("CR0", "CR1", "CR2", "CR3")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -60,6 +62,9 @@ def read_model(table: Table) -> ModelSpec:
         | _sensitivity(table),
         diagnostics=_diagnostics(table, name),
         neighbours=_neighbours(table),
+        role=table.choice("role", ROLES, "estimate") or "estimate",
+        decides=table.texts("decides"),
+        contrast=_contrast(table, name),
     )
     _no_overlap(table, spec)
     return spec
@@ -84,6 +89,17 @@ def _diagnostics(table: Table, estimator: str) -> tuple[str, ...]:
         if name not in DIAGNOSTICS:
             raise table.error("diagnostics", f"unknown test {name!r}", near(name, DIAGNOSTICS))
     return names
+
+
+def _contrast(table: Table, estimator: str) -> tuple[str, str] | None:
+    names = table.texts("contrast")
+    if not names:
+        return None
+    if estimator not in CONTRASTED:
+        raise table.error("contrast", f"{estimator} has none", near(estimator, CONTRASTED))
+    if len(names) != 2:
+        raise table.error("contrast", f"contrast is {list(names)}", "name two regressors")
+    return names[0], names[1]
 
 
 def _neighbours(table: Table) -> str | None:

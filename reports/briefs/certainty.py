@@ -133,7 +133,7 @@ def _uneven(row: Missingness, result: str) -> Text:
 
 def does_not_show(subject: Subject) -> Section:
     """Limits that follow from the design, each said once."""
-    open_questions = [v.claim.leaves_open for v in subject.verdicts if v.claim.leaves_open]
+    open_questions = dict.fromkeys(v.leaves_open for v in subject.verdicts if v.leaves_open)
     limits = (_not_why(subject), *_level(subject), *_reach(subject), *open_questions)
     bullets = [say(text) for text in limits]
     return Section("What this does not show", (Block("bullets", tuple(bullets)),))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from data.panel import Column
+from models.contrasts import parts
 from models.study.results import StudyResults
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
@@ -81,7 +82,7 @@ def _fixed(subject: Subject, effect: str) -> str:
 
 def _controls(subject: Subject) -> str:
     treatments = set(subject.model.treatment)
-    names = [term.term for term in subject.model.terms if term.term not in treatments]
+    names = [t.term for t in subject.model.terms if t.term not in treatments and not parts(t.term)]
     others = (*subject.model.treatment[1:], *names)
     labels = [in_sentence(subject.variables.label(n)) for n in others if n not in CONSTANTS]
     if not labels:

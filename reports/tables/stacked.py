@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from models.contrasts import parts
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
@@ -80,9 +81,12 @@ def _horizon(name: str) -> tuple[str, str]:
 
 
 def _asked_for(name: str, models: tuple[ModelResult, ...]) -> bool:
-    """Whether it is a treatment's, or of a model without one: a response, or an event time's."""
+    """Whether it is a treatment's, or of a model without one: a response, or an event time's; or
+    the difference of two.
+    """
     return any(
         name in model.treatment
+        or parts(name)
         or (find(model, name) and not any(find(model, one) for one in model.treatment))
         for model in models
     )

@@ -9,8 +9,11 @@ import pytest
 
 from data.errors import BadInput
 from models.engine.results import Curve
+from models.results import ModelResult, Test
+from models.study import ModelSpec
 from models.study.results import StudyResults
-from models.verdicts import CLAIMS, headline, judge, read_claim
+from models.verdicts import CLAIMS, RULED, comparable, headline, judge, read_claim
+from models.verdicts.claim import RULES
 from tests import report_case
 
 Y1 = read_claim("Y1")
@@ -84,9 +87,225 @@ def test_overridden_inference_and_simulated_data_decide_nothing() -> None:
 
 
 @pytest.mark.parametrize("claim", sorted(KNOWN - {"Y1"}))
-def test_a_claim_whose_test_is_not_run_is_not_testable_here(claim: str) -> None:
-    verdict = judge(read_claim(claim), with_headline((-0.8, 0.3)), agreeing())
+def test_a_claim_whose_test_is_not_run_is_not_testable_here_and_says_the_way_out(
+    claim: str,
+) -> None:
+    known = read_claim(claim)
+    verdict = judge(known, with_headline((-0.8, 0.3)), agreeing())
     assert (verdict.ruling, verdict.grade) == ("not testable here", "none")
+    assert verdict.reason.endswith(known.way_out)
+
+
+def test_each_rule_has_a_function_and_each_claim_a_rule() -> None:
+    assert set(RULED) == set(RULES)
+    assert {read_claim(claim).rule for claim in KNOWN} == set(RULES)
+
+
+def with_role(case: StudyResults, role: str, model: str) -> StudyResults:
+    """The study with one of its models declared a placebo or a known-bad twin."""
+    spec = replace(case.study.models[0], id=model, role=role)
+    return replace(case, study=replace(case.study, models=(*case.study.models, spec)))
+
+
+@pytest.mark.parametrize("role", ["placebo", "known-bad"])
+def test_models_shown_to_mislead_count_neither_for_nor_against(role: str) -> None:
+    case = with_headline((-0.8, 0.3), (0.9, 0.3))
+    assert judge(Y1, case, agreeing()).ruling == "inconclusive"
+    marked = with_role(case, role, "m1")
+    assert judge(Y1, marked, agreeing()).ruling == "supported"
+    assert [model.id for model, _ in comparable(marked, *headline(marked))] == ["m0"]
+    assert headline(with_role(case, role, "m0"))[0].id == "m1"
+
+
+def test_an_event_study_without_causal_reading_decides_nothing() -> None:
+    case = with_headline((0.8, 0.1))
+    cautioned = replace(case.models[0], warnings=("no causal reading: paths differed before",))
+    verdict = judge(Y1, replace(case, models=(cautioned,)), agreeing())
+    assert verdict.ruling == "inconclusive"
+
+
+@pytest.mark.parametrize(("gap", "ruling"), [(-0.9, "supported"), (-0.2, "inconclusive")])
+def test_investment_has_to_be_ahead_of_compensation_where_both_are_in_the_model(
+    gap: float, ruling: str
+) -> None:
+    case = with_headline((-0.8, 0.3))
+    terms = (*case.models[0].terms, report_case.term("esf - cash", gap, 0.3))
+    both = replace(case, models=(replace(case.models[0], terms=terms),))
+    verdict = judge(Y1, both, agreeing())
+    assert (verdict.ruling, verdict.leaves_open) == (ruling, "")
+    assert judge(Y1, case, agreeing()).leaves_open
+
+
+def slopes(p: float, periods: int, swamy: float = 0.0, name: str = "mean-group") -> ModelResult:
+    """A mean group of 100 units with tests of equal slopes."""
+    tests = (
+        Test("pesaran_yamagata_delta_adj", 3.0, None, p),
+        Test("swamy_homogeneity", 300.0, 99, swamy),
+    )
+    fit = {"share_positive_bh esf": 0.2, "share_negative_bh esf": 0.1}
+    model = report_case.model(name, (report_case.term("esf", -0.8, 0.3),), ("unit",))
+    return replace(model, tests=tests, n_obs=100 * periods, n_units=100, fit=fit)
+
+
+@pytest.mark.parametrize(
+    ("models", "ruling"),
+    [
+        ((slopes(0.001, 20),), "supported"),
+        ((slopes(0.4, 20),), "not supported"),
+        ((slopes(0.001, 14),), "inconclusive"),  # too short
+        ((slopes(0.001, 20), slopes(0.4, 20, name="cce")), "inconclusive"),
+        ((slopes(0.001, 20), slopes(0.4, 14, name="cce")), "supported"),  # too short to be read
+        ((slopes(0.001, 20, swamy=0.3),), "supported"),  # too short for Swamy's test
+        ((slopes(0.001, 30, swamy=0.3),), "not supported"),  # from here it has to agree
+    ],
+)
+def test_a_claim_that_slopes_differ(models: tuple[ModelResult, ...], ruling: str) -> None:
+    case = replace(report_case.results(), models=models)
+    verdict = judge(read_claim("F1"), case)
+    assert (verdict.ruling, verdict.grade) == (ruling, "association")
+    assert ("20 % of units have a clearly positive slope" in verdict.reason) == (
+        models[0].n_obs > 1400
+    )
+
+
+def test_slopes_of_the_treatment_alone_go_before_those_of_controls() -> None:
+    only = Test("pesaran_yamagata_treatment", 0.3, None, 0.7)
+    model = slopes(0.001, 20)
+    case = replace(report_case.results(), models=(replace(model, tests=(*model.tests, only)),))
+    assert judge(read_claim("F1"), case).ruling == "not supported"
+
+
+def interval(name: str, estimate: float, low: float, high: float) -> dict[str, float | None]:
+    """A figure with its interval, as results hold it."""
+    return {name: estimate, f"{name} low": low, f"{name} high": high}
+
+
+YES, NO = (0.001, 20), (0.4, 20)
+
+
+@pytest.mark.parametrize(
+    ("share", "slope", "gain", "ruling"),
+    [
+        ((0.3, 0.2, 0.4), YES, (0.1, 0.05, 0.15), "supported"),
+        ((0.3, 0.2, 0.4), NO, (0.1, 0.05, 0.15), "inconclusive"),  # levels do not imply slopes
+        ((0.3, 0.2, 0.4), YES, (0.1, -0.05, 0.25), "inconclusive"),
+        ((0.05, 0.02, 0.08), NO, (-0.1, -0.15, -0.05), "not supported"),
+        ((0.11, 0.02, 0.3), (0.001, 12), (0.0, -0.1, 0.1), "inconclusive"),
+    ],
+)
+def test_a_claim_that_regions_matter_needs_three_answers(
+    share: tuple[float, float, float],
+    slope: tuple[float, int],
+    gain: tuple[float, float, float],
+    ruling: str,
+) -> None:
+    levels = replace(slopes(*slope, name="levels"), tests=(), fit=interval("share unit", *share))
+    own = replace(slopes(*slope), fit=interval("prediction_gain", *gain))
+    case = replace(report_case.results(), models=(levels, own))
+    assert judge(read_claim("R1"), case).ruling == ruling
+    lacking = judge(read_claim("R1"), replace(case, models=(own,)))
+    assert lacking.ruling == "not testable here"
+    assert "lacks shares of variance" in lacking.reason
+
+
+@pytest.mark.parametrize(
+    ("share", "ruling"),
+    [
+        ((0.44, 0.3, 0.6), "supported"),
+        ((0.05, 0.02, 0.09), "not supported"),
+        ((0.97, 0.92, 0.99), "not supported"),  # then countries do not differ
+        ((0.15, 0.05, 0.4), "inconclusive"),
+    ],
+)
+def test_a_claim_about_differences_inside_countries(
+    share: tuple[float, float, float], ruling: str
+) -> None:
+    levels = replace(slopes(0.1, 20), fit=interval("share inside parent", *share))
+    verdict = judge(read_claim("R2"), replace(report_case.results(), models=(levels,)))
+    assert (verdict.ruling, verdict.grade) == (ruling, "description")
+    no_interval: dict[str, float | None] = dict.fromkeys(levels.fit)
+    at_zero = replace(report_case.results(), models=(replace(levels, fit=no_interval),))
+    assert judge(read_claim("R2"), at_zero).ruling == "inconclusive"
+
+
+def deciding(claim: str, *models: ModelResult, margin: float | None = None) -> StudyResults:
+    """A study whose headline is a model of the young, and which says what decides `claim`."""
+    case = with_headline((-0.8, 0.3))
+    options = {} if margin is None else {"sensitivity": {"margin": margin}}
+    specs = tuple(
+        ModelSpec(m.id, "within", m.outcome, m.treatment, decides=(claim,), options=options)
+        for m in models
+    )
+    study = replace(case.study, models=(*case.study.models, *specs))
+    return replace(case, study=study, models=(*case.models, *models))
+
+
+def of_gap(name: str, estimate: float, error: float) -> ModelResult:
+    """A model of the young's rate less that of older people."""
+    model = report_case.model(name, (report_case.term("esf", estimate, error),), ("unit",))
+    return replace(model, outcome="unemp_young_less_older")
+
+
+@pytest.mark.parametrize(
+    ("gaps", "own", "ruling"),
+    [
+        ((-0.8, -0.7), -0.8, "supported"),
+        ((-0.8,), -0.8, "inconclusive"),  # one model is not enough
+        ((-0.8, -0.1), -0.8, "inconclusive"),
+        ((-0.1, -0.8), -0.8, "inconclusive"),
+        ((0.8, -0.8), -0.8, "not supported"),
+        ((-0.8, -0.7), 0.8, "inconclusive"),  # the gap closes from the wrong side
+    ],
+)
+def test_a_claim_about_the_young_in_particular(
+    gaps: tuple[float, ...], own: float, ruling: str
+) -> None:
+    models = [of_gap(f"gap{n}", gap, 0.2) for n, gap in enumerate(gaps)]
+    case = deciding("Y2", *models)
+    first = replace(case.models[0], terms=(report_case.term("esf", own, 0.3),))
+    verdict = judge(read_claim("Y2"), replace(case, models=(first, *case.models[1:])))
+    assert (verdict.ruling, verdict.grade) == (ruling, "association")
+
+
+def trend(name: str, estimate: float, error: float, margin: float | None) -> ModelResult:
+    """A model with a test of equivalence, as `sensitivity` makes it, where a margin is given."""
+    from models.sensitivity.margins import equivalence
+
+    term = report_case.term("trend", estimate, error)
+    tests = () if margin is None else (equivalence(term, margin),)
+    model = report_case.model(name, (term,), ("unit",))
+    return replace(model, treatment=("trend",), tests=tests)
+
+
+@pytest.mark.parametrize(
+    ("estimates", "ruling"),
+    [
+        (((0.01, 0.01),), "supported"),
+        (((0.01, 0.04),), "inconclusive"),  # not clear of zero, nor inside the margin
+        (((0.2, 0.02),), "not supported"),
+        (((0.01, 0.01), (0.01, 0.04)), "inconclusive"),
+        (((0.01, 0.01), (-0.2, 0.02)), "not supported"),
+    ],
+)
+@pytest.mark.parametrize("claim", ["Q2", "Q3"])
+def test_a_null_claim_needs_an_interval_inside_its_margin(
+    claim: str, estimates: tuple[tuple[float, float], ...], ruling: str
+) -> None:
+    models = [trend(f"t{n}", b, se, 0.05) for n, (b, se) in enumerate(estimates)]
+    verdict = judge(read_claim(claim), deciding(claim, *models, margin=0.05))
+    assert (verdict.ruling, verdict.grade) == (ruling, "description")
+    assert "±0.05" in verdict.reason
+    without = judge(read_claim(claim), deciding(claim, trend("t", 0.01, 0.01, None)))
+    assert without.ruling == "not testable here"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "error", "ruling"),
+    [(0.1, 0.05, "supported"), (0.6, 0.05, "not supported"), (0.25, 0.1, "inconclusive")],
+)
+def test_a_claim_that_something_grows_slowly(estimate: float, error: float, ruling: str) -> None:
+    case = deciding("Q1", trend("total", estimate, error, None))
+    assert judge(read_claim("Q1"), case).ruling == ruling
 
 
 def test_the_headline_is_found_in_models_that_name_their_terms_otherwise() -> None:

@@ -45,6 +45,29 @@ def variance_shares(fit: MixedFit) -> tuple[VarianceShare, ...]:
     )
 
 
+def inside_share(fit: MixedFit) -> VarianceShare | None:
+    """The units' share of the lasting differences: units' variance over units' and parents'.
+
+    Interval by the delta method on the logit scale. None if slopes vary too, a level is
+    missing, or nothing lasts.
+    """
+    names = [group.name for group in fit.data.groupings]
+    if not {"parent", "unit"} <= set(names) or any(g.width > 1 for g in fit.data.groupings):
+        return None
+    unit, parent = names.index("unit"), names.index("parent")
+    theta = fit.point.theta
+    total = float(theta[unit] ** 2 + theta[parent] ** 2)
+    if total == 0:
+        return None
+    share = float(theta[unit] ** 2) / total
+    if not 0 < share < 1:
+        return VarianceShare("inside parent", share, None, None)
+    slopes = np.zeros(len(theta))
+    slopes[unit], slopes[parent] = 2 / theta[unit], -2 / theta[parent]
+    on_logit = float(np.sqrt(slopes @ fit.theta_covariance @ slopes))
+    return as_share("inside parent", share, on_logit * share * (1 - share))
+
+
 def share_slopes(theta: Floats, shares: Floats) -> Floats:
     """Derivatives (t + 1, t) of the shares in the relative standard deviations theta (t,)."""
     total = (theta**2).sum() + 1

@@ -1,0 +1,97 @@
+"""Q1 to Q3: claims that little moves, which only an interval inside a margin can bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from models.engine.results import Curve
+from models.results import ModelResult, Term
+from models.study import ModelSpec
+from models.study.results import StudyResults
+from models.verdicts.by_sign import OVERRIDDEN
+from models.verdicts.claim import Claim, Ruling, Verdict, not_run, not_testable
+from models.verdicts.evidence import deciding, found_test, interval_words
+
+LEVEL = 0.05
+Found = tuple[ModelResult, ModelSpec, Term]
+
+
+def slow(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
+    """Supported where each deciding trend's interval lies between `slowest` and `fastest`, units a
+    period; not supported where one lies wholly outside.
+    """
+    found = _found(claim, results)
+    if not found:
+        return not_run(claim)
+    low, high = claim.parameters["slowest"], claim.parameters["fastest"]
+    inside = [low <= t.conf_low and t.conf_high <= high for _, _, t in found]
+    outside = [t.conf_high < low or t.conf_low > high for _, _, t in found]
+    reason = f"{_intervals(found)}; slow was declared as {interval_words(low, high, 2)} a year."
+    return _decided(claim, found, all(inside), any(outside), reason)
+
+
+def within_margin(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
+    """Supported where two one-sided tests put each deciding coefficient inside the margin that its
+    model declares; not supported where an interval lies wholly outside its margin.
+    """
+    found = _found(claim, results)
+    if not found:
+        return not_run(claim)
+    bounded = [(m, s, t) for m, s, t in found if found_test(m, ("equivalence",))]
+    if not bounded:
+        return not_testable(claim, f"No deciding model declares a margin. {claim.way_out}")
+    tests = [found_test(model, ("equivalence",)) for model, _, _ in bounded]
+    inside = [test is not None and (test.p_value or 0.0) < LEVEL for test in tests]
+    outside = [abs(_nearest(t)) > margin(s) for _, s, t in bounded]
+    margins = ", ".join(dict.fromkeys(f"±{margin(spec):g}" for _, spec, _ in bounded))
+    reason = " ".join(
+        filter(None, (f"{_intervals(bounded)}; declared margin {margins}.", _rising(found)))
+    )
+    return _decided(claim, bounded, all(inside), any(outside), reason)
+
+
+def margin(spec: ModelSpec) -> float:
+    """The margin that a model's `sensitivity` declares."""
+    asked: Mapping[str, float] = spec.options["sensitivity"]
+    return float(asked["margin"])
+
+
+def _found(claim: Claim, results: StudyResults) -> list[Found]:
+    return [
+        (model, spec, model.term(model.treatment[0]))
+        for model, spec in deciding(results, claim.id)
+        if model.treatment
+    ]
+
+
+def _decided(claim: Claim, found: list[Found], inside: bool, outside: bool, why: str) -> Verdict:
+    ruling: Ruling = "supported" if inside else "not supported" if outside else "inconclusive"
+    if any(model.inference.override for model, _, _ in found):
+        ruling, why = "inconclusive", OVERRIDDEN
+    return Verdict(claim, ruling, "description", why, leaves_open=claim.leaves_open)
+
+
+def _nearest(term: Term) -> float:
+    """The end of the interval nearest to zero; zero where the interval holds it."""
+    if term.conf_low <= 0 <= term.conf_high:
+        return 0.0
+    return min(term.conf_low, term.conf_high, key=abs)
+
+
+def _intervals(found: list[Found]) -> str:
+    said = (
+        f"“{model.id}” {t.estimate:.3f} ({interval_words(t.conf_low, t.conf_high, 3)})".replace(
+            "-0", "\N{MINUS SIGN}0"
+        )
+        for model, _, t in found
+    )
+    return f"Estimates with 95 % intervals: {'; '.join(said)}"
+
+
+def _rising(found: list[Found]) -> str:
+    """The share of units whose own trend rises, where a model has trends of their own."""
+    for model, _, term in found:
+        share = model.fit.get(f"share_positive {term.term}")
+        if share is not None:
+            return f"It rises in {100 * share:.0f} % of {model.n_units} countries."
+    return ""

@@ -1,0 +1,83 @@
+"""Which of a study's models speak for a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from data.errors import BadInput
+from models.engine.results import Curve
+from models.estimators.events.rules import NO_CAUSAL_READING
+from models.results import ModelResult, Term, Test
+from models.study import ModelSpec
+from models.study.results import StudyResults
+
+
+def headline(results: StudyResults) -> tuple[ModelResult, Term]:
+    """The model that speaks for the study, and its coefficient of the first treatment.
+
+    The model is the multiverse's main one, else the first that counts and has its treatment among
+    its terms, else the first with any term. Raises BadInput where no model has a coefficient.
+    """
+    chosen = results.study.multiverse.model if results.study.multiverse else None
+    counting = {model.id for model in counted(results)}
+    models = sorted(results.models, key=lambda m: (m.id != chosen, m.id not in counting))
+    for model in models:
+        for term in model.terms:
+            if term.term == next(iter(model.treatment), None):
+                return model, term
+    for model in models:
+        for term in model.terms:
+            return model, term
+    raise BadInput(
+        f"study {results.study.id}", "no model has a coefficient", "add a model with a treatment"
+    )
+
+
+def counted(results: StudyResults) -> tuple[ModelResult, ...]:
+    """The models that count for or against a claim: placebos and known-bad twins do not."""
+    roles = {spec.id: spec.role for spec in results.study.models}
+    return tuple(m for m in results.models if roles.get(m.id, "estimate") == "estimate")
+
+
+def deciding(results: StudyResults, claim: str) -> tuple[tuple[ModelResult, ModelSpec], ...]:
+    """The models that the study file says decide `claim`, with what was asked of them."""
+    asked = {spec.id: spec for spec in results.study.models if claim in spec.decides}
+    return tuple((m, asked[m.id]) for m in results.models if m.id in asked)
+
+
+def comparable(
+    results: StudyResults, model: ModelResult, term: Term
+) -> list[tuple[ModelResult, Term]]:
+    """The models of the same outcome that have `term` as a treatment, `model` among them."""
+    counting = {model.id, *(other.id for other in counted(results))}
+    return [
+        (other, found)
+        for other in results.models
+        if other.outcome == model.outcome
+        and other.id in counting
+        and (term.term in other.treatment or other.id == model.id)
+        for found in other.terms
+        if found.term == term.term
+    ]
+
+
+def multiverse_share(curve: Curve, term: Term, outcome: str) -> float:
+    """The share of the specifications of `outcome` whose estimate has the sign of `term`'s."""
+    same = curve.specs.loc[curve.specs["outcome"] == outcome, "estimate"]
+    return float((same * term.estimate > 0).mean())
+
+
+def without_causal_reading(model: ModelResult) -> str:
+    """Why an event study says nothing about its event, in its own words; empty if it does."""
+    return next((text for text in model.warnings if NO_CAUSAL_READING in text), "")
+
+
+def found_test(model: ModelResult, names: Iterable[str]) -> Test | None:
+    """The first of the tests called `names` that the model has with a p-value."""
+    found = {test.test: test for test in model.tests if test.p_value is not None}
+    return next((found[name] for name in names if name in found), None)
+
+
+def interval_words(low: float, high: float, decimals: int) -> str:
+    """'0.02 to 0.14', for a sentence."""
+    return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
