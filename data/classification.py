@@ -7,7 +7,6 @@ gives codes a role; what it does not name has no role in it.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 from data.errors import BadInput
 from data.suggestions import near
+from data.toml_records import only_known, read_toml, record
 
 DEFINITIONS = Path(__file__).parent / "definitions"
 ROLES = ("invest", "contested", "compensate", "health")
@@ -70,20 +70,15 @@ def definition(id: str) -> Definition:
     known = definition_ids()
     if id not in known:
         raise BadInput(f"definition {id!r}", "there is no file of this name", near(id, known))
-    raw = _toml(DEFINITIONS / f"{id}.toml")
-    schemes = _toml(DEFINITIONS / "_schemes.toml")
-    programmes = tuple(_programmes(id, raw.pop("roles"), schemes))
-    head = raw["definition"]
-    return Definition(
-        id=id,
-        version=str(head["version"]),
-        title=str(head["title"]),
-        sources=tuple(head["sources"]),
-        price_basis=str(head["price_basis"]),
-        denominator=str(head["denominator"]),
-        programmes=programmes,
-        notes=tuple(head.get("notes", ())),
-    )
+    where = f"definition {id}.toml"
+    raw = read_toml(DEFINITIONS / f"{id}.toml")
+    only_known(raw, ("definition", "roles"), where)
+    schemes = read_toml(DEFINITIONS / "_schemes.toml")
+    programmes = _programmes(where, raw.get("roles", {}), schemes)
+    head = {**raw.get("definition", {}), "programmes": programmes}
+    if head.get("id") != id:
+        raise BadInput(f"{where}, [definition]", f"id is {head.get('id')!r}", f"name it {id!r}")
+    return record(Definition, head, f"{where}, [definition]")
 
 
 def sum_of_programmes(chosen: Definition, scheme: str, role: str, column: str, where: str) -> str:
@@ -103,12 +98,12 @@ def sum_of_programmes(chosen: Definition, scheme: str, role: str, column: str, w
 
 
 def _programmes(
-    id: str, roles: Mapping[str, Mapping[str, list[str]]], schemes: Mapping[str, Any]
+    where: str, roles: Mapping[str, Mapping[str, list[str]]], schemes: Mapping[str, Any]
 ) -> list[Programme]:
     """Each domain a role names, looked up in the schemes' tables of codes by domain."""
     for role in roles:
         if role not in ROLES:
-            raise BadInput(f"definition {id!r}", f"unknown role {role!r}", near(role, ROLES))
+            raise BadInput(f"{where}, [roles]", f"unknown role {role!r}", near(role, ROLES))
     return [
         Programme(scheme, code, about["label"], role, domain, about.get("share", "whole"))
         for role, domains in roles.items()
@@ -117,9 +112,3 @@ def _programmes(
         for code, about in domains_of_scheme.get(domain, {}).items()
     ]
 
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as fault:
-        raise BadInput(str(path), f"is not valid TOML: {fault}", "mend the file") from None

@@ -7,17 +7,22 @@ datasets of a publisher share stands once, in that folder's `_publisher.toml`.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import BadInput
 from data.panel import Level
 from data.reader_settings import SETTINGS
+from data.toml_records import read_toml, record
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+R = TypeVar("R", bound="DataclassInstance")
 
 CATALOGUE = Path(__file__).parent / "catalogue"
 ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
@@ -170,7 +175,7 @@ def read_recipe(path: Path) -> DatasetRecipe:
     """Parses one recipe file and the publisher's defaults beside it; unknown keys are errors."""
     where = f"recipe {path.parent.name}/{path.name}"
     shared = path.parent / "_publisher.toml"
-    raw = {**(_toml(shared) if shared.is_file() else {}), **_toml(path)}
+    raw = {**(read_toml(shared) if shared.is_file() else {}), **read_toml(path)}
     fallback = raw.pop("layouts", [])
     layouts = [*raw.pop("file", []), *fallback]
     raw["files"] = [_layout(layout, where, path.stem) for layout in layouts]
@@ -181,17 +186,9 @@ def read_recipe(path: Path) -> DatasetRecipe:
     if "fetched_as" in raw:
         raw["fetched_as"] = raw["fetched_as"].replace("{code}", path.stem)
     raw["unit"] = raw.get("unit", "")
-    raw["wanted"] = {key: tuple(codes) for key, codes in raw.get("wanted", {}).items()}
-    recipe = cast(DatasetRecipe, _record(DatasetRecipe, raw, where))
+    recipe = record(DatasetRecipe, raw, where)
     _check_dimensions(recipe, where)
     return recipe
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as fault:
-        raise BadInput(str(path), f"is not valid TOML: {fault}", "mend the file") from None
 
 
 def _layout(raw: dict[str, Any], where: str, code: str) -> FileLayout:
@@ -204,7 +201,7 @@ def _layout(raw: dict[str, Any], where: str, code: str) -> FileLayout:
     plain = {key: value for key, value in raw.items() if key not in SETTINGS[name]}
     plain["settings"] = {key: value for key, value in raw.items() if key in SETTINGS[name]}
     plain["names"] = [pattern.replace("{code}", code) for pattern in raw.get("names", [])]
-    return cast(FileLayout, _record(FileLayout, plain, where))
+    return record(FileLayout, plain, where)
 
 
 def _contract(raw: dict[str, Any], where: str) -> Contract:
@@ -212,25 +209,11 @@ def _contract(raw: dict[str, Any], where: str) -> Contract:
     raw = dict(raw)
     raw["ranges"] = _records(ValueRange, raw.pop("range", []), f"{where}, range")
     raw["additive"] = _records(Additivity, raw.pop("additive", []), f"{where}, additive")
-    for key in ("expected", "known"):
-        raw[key] = {name: tuple(codes) for name, codes in raw.get(key, {}).items()}
-    return cast(Contract, _record(Contract, raw, where))
+    return record(Contract, raw, where)
 
 
-def _records(kind: type, raws: Sequence[dict[str, Any]], where: str) -> tuple[Any, ...]:
-    return tuple(_record(kind, raw, where) for raw in raws)
-
-
-def _record(kind: type, raw: Mapping[str, Any], where: str) -> object:
-    """Builds the frozen record `kind`, lists as tuples; a wrong or missing key is named."""
-    known = {f.name: f for f in fields(kind)}
-    for key in raw:
-        if key not in known:
-            raise BadInput(where, f"unknown key {key!r}", f"known are {', '.join(sorted(known))}")
-    for name, spec in known.items():
-        if name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
-            raise BadInput(where, f"key {name!r} is missing", "add it")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
+def _records(kind: type[R], raws: Sequence[dict[str, Any]], where: str) -> tuple[R, ...]:
+    return tuple(record(kind, raw, where) for raw in raws)
 
 
 def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
@@ -245,6 +228,3 @@ def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
         if key not in recipe.dimensions:
             todo = f"known are {', '.join(recipe.dimensions)}"
             raise BadInput(where, f"{key!r} is not a dimension", todo)
-    if recipe.level not in ("regional", "national", "modelled"):
-        todo = "say regional, national or modelled"
-        raise BadInput(where, f"unknown level {recipe.level!r}", todo)

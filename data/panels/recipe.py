@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -19,19 +18,12 @@ from data.classification import definition, sum_of_programmes
 from data.errors import BadInput
 from data.panel import Level
 from data.suggestions import near
+from data.toml_records import only_known, parsed, record
 
 PANELS = Path(__file__).parent
 Kind = Literal["count", "money", "rate"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CHOICES = {
-    "kind": ("count", "money", "rate"),
-    "level": ("regional", "national", "modelled"),
-    "aggregate": ("sum", "mean", "count"),
-    "at": ("unit", "parent"),
-}
-
-
 @dataclass(frozen=True)
 class Pick:
     """One column taken from a dataset.
@@ -140,12 +132,12 @@ def read_panel_recipe(path: Path) -> PanelRecipe:
     """Parses one recipe file, with the recipe it `extends` underneath. Raises BadInput."""
     where = f"recipe {path.name}"
     raw, digest = _with_base(path)
-    _only(raw, {"panel", "index", "regions", "labels", "source", "derived"}, where)
+    only_known(raw, {"panel", "index", "regions", "labels", "source", "derived"}, where)
     head, index = _table(raw, "panel", where), _table(raw, "index", where)
-    _only(head, {"id", "title", "notes", "simulated", "extends"}, f"{where}, [panel]")
+    only_known(head, {"id", "title", "notes", "simulated", "extends"}, f"{where}, [panel]")
     if head.get("id") != path.stem:
         raise BadInput(f"{where}, [panel]", f"id is {head.get('id')!r}", f"name it {path.stem!r}")
-    recipe = _record(
+    recipe = record(
         PanelRecipe,
         {
             **{key: value for key, value in head.items() if key != "extends"},
@@ -168,10 +160,7 @@ def read_panel_recipe(path: Path) -> PanelRecipe:
 def _with_base(path: Path) -> tuple[dict[str, Any], str]:
     """The file's tables over those of the recipe it extends, and the hash of both texts."""
     text = path.read_bytes()
-    try:
-        raw = tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise BadInput(str(path), f"is not valid TOML: {fault}", "mend the file") from None
+    raw = parsed(text, str(path))
     digest = hashlib.sha256(text)
     base = raw.get("panel", {}).get("extends")
     if base is not None:
@@ -188,8 +177,7 @@ def _with_base(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _territory(raw: dict[str, Any], where: str) -> Territory:
-    merge = {union: tuple(parts) for union, parts in raw.get("merge", {}).items()}
-    return _record(Territory, {**raw, "merge": merge}, where)
+    return record(Territory, raw, where)
 
 
 def _picks(raw: Mapping[str, Any], where: str) -> tuple[Pick, ...]:
@@ -208,22 +196,15 @@ def _picks(raw: Mapping[str, Any], where: str) -> tuple[Pick, ...]:
 def _pick(name: str, shared: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Pick:
     selection = {**shared.get("where", {}), **own.get("where", {})}
     codes = {key: (v,) if isinstance(v, str) else tuple(v) for key, v in selection.items()}
-    pick = _record(Pick, {"kind": "count", **shared, **own, "name": name, "where": codes}, where)
-    for key, known in _CHOICES.items():
-        _one_of(key, getattr(pick, key), known, where)
+    pick = record(Pick, {"kind": "count", **shared, **own, "name": name, "where": codes}, where)
     if pick.optional and pick.as_of is None:
         raise BadInput(where, "is optional without as_of", "only a pinned column can be")
     return pick
 
 
-def _one_of(key: str, value: str, known: tuple[str, ...], where: str) -> None:
-    if value not in known:
-        raise BadInput(where, f"{key} is {value!r}", f"say {' or '.join(known)}")
-
-
 def _each(each: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> dict[str, Any]:
     """One column per code of a dimension, named and labelled by pattern."""
-    _only(each, {"dimension", "labels", "name", "label", "unit"}, f"{where}, each")
+    only_known(each, {"dimension", "labels", "name", "label", "unit"}, f"{where}, each")
     if each.get("labels") not in labels:
         raise BadInput(f"{where}, each", "names no table of [labels]", near("", labels))
     return {
@@ -245,8 +226,7 @@ def _derived(raw: Mapping[str, Any], where: str) -> tuple[Derived, ...]:
             table["expression"] = sum_of_programmes(
                 chosen, table.pop("scheme"), table.pop("role"), table.pop("column"), place
             )
-        derived.append(_record(Derived, table, place))
-        _one_of("level", derived[-1].level, _CHOICES["level"], place)
+        derived.append(record(Derived, table, place))
     return tuple(derived)
 
 
@@ -262,22 +242,6 @@ def _check_names(recipe: PanelRecipe, where: str) -> None:
             raise BadInput(where, f"column {name!r} is defined twice", "rename one of them")
     if recipe.first > recipe.last:
         raise BadInput(f"{where}, [index]", "first is after last", "swap them")
-
-
-def _record(kind: type, raw: Mapping[str, Any], where: str) -> Any:
-    """Builds the frozen record `kind`, lists as tuples; a wrong or missing key is named."""
-    known = {f.name: f for f in fields(kind)}
-    _only(raw, set(known), where)
-    for name, spec in known.items():
-        if name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
-            raise BadInput(where, f"key {name!r} is missing", "add it")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()})
-
-
-def _only(raw: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in raw:
-        if key not in known:
-            raise BadInput(where, f"unknown key {key!r}", near(key, known))
 
 
 def _table(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:

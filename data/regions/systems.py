@@ -8,17 +8,32 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from data.errors import BadInput
 from data.suggestions import near
+from data.toml_records import read_toml, record
 
 SYSTEMS = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class SystemFile:
+    """What the TOML file of a system says; `tables` names the files of facts beside it."""
+
+    title: str
+    source: str
+    versions: tuple[str, ...]
+    tables: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
+    parent_aliases: tuple[str, ...] = ()
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    prefix_attributes: Mapping[str, int] = field(default_factory=dict)
+    parent_prefix: int | None = None
+    parent_attribute: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,46 +132,41 @@ def region_system(id: str) -> RegionSystem:
     known = [p.stem for p in SYSTEMS.glob("*.toml")]
     if id not in known:
         raise BadInput(f"region system {id!r}", "there is no file of this name", near(id, known))
-    raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    tables = [path.with_name(name) for name in raw["tables"].values()]
-    regions = _regions(path, raw)
-    parents = _rows(path, raw, "parents")
+    said = record(SystemFile, read_toml(path), f"region system {path.name}")
+    regions = _regions(path, said)
+    parents = _rows(path, said, "parents")
     return RegionSystem(
         id=id,
-        title=raw["title"],
-        source=raw["source"],
-        versions=tuple(raw["versions"]),
+        title=said.title,
+        source=said.source,
+        versions=said.versions,
         regions=regions,
-        changes=_changes(path, raw),
-        aliases=_aliases(regions, raw.get("aliases", [])),
+        changes=_changes(path, said),
+        aliases=_aliases(regions, said.aliases),
         parents={row["code"]: row["name"] for row in parents},
         parent_aliases={
-            row[name]: row["code"]
-            for row in parents
-            for name in raw.get("parent_aliases", [])
-            if row[name]
+            row[name]: row["code"] for row in parents for name in said.parent_aliases if row[name]
         },
-        prefixes=raw.get("prefixes", {}),
-        parent_prefix=raw.get("parent_prefix"),
-        parent_attribute=raw.get("parent_attribute"),
-        sha256=_digest([path, *tables]),
+        prefixes=said.prefixes,
+        parent_prefix=said.parent_prefix,
+        parent_attribute=said.parent_attribute,
+        sha256=_digest([path, *(path.with_name(name) for name in said.tables.values())]),
     )
 
 
-def _regions(path: Path, raw: Mapping[str, Any]) -> tuple[Region, ...]:
-    first, last = raw["versions"][0], raw["versions"][-1]
-    prefixes = raw.get("prefix_attributes", {})
+def _regions(path: Path, said: SystemFile) -> tuple[Region, ...]:
+    first, last = said.versions[0], said.versions[-1]
     regions = []
-    for row in _rows(path, raw, "codes"):
+    for row in _rows(path, said, "codes"):
         code = row.pop("code")
         since, until = row.pop("since", "") or first, row.pop("until", "") or last
-        shown = {name: code[:length] for name, length in prefixes.items()}
+        shown = {name: code[:length] for name, length in said.prefix_attributes.items()}
         regions.append(Region(code, since, until, {**row, **shown}))
     return tuple(regions)
 
 
-def _changes(path: Path, raw: Mapping[str, Any]) -> tuple[Change, ...]:
-    rows = _rows(path, raw, "changes")
+def _changes(path: Path, said: SystemFile) -> tuple[Change, ...]:
+    rows = _rows(path, said, "changes")
     return tuple(Change(r["version"], r["old"], r["new"], r["change"] == "whole") for r in rows)
 
 
@@ -169,8 +179,8 @@ def _aliases(regions: Iterable[Region], names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _rows(path: Path, raw: Mapping[str, Any], table: str) -> list[dict[str, str]]:
-    name = raw["tables"].get(table)
+def _rows(path: Path, said: SystemFile, table: str) -> list[dict[str, str]]:
+    name = said.tables.get(table)
     if name is None:
         return []
     with path.with_name(name).open(encoding="utf-8", newline="") as lines:

@@ -86,35 +86,36 @@ def is_missing(spelling: Spelling) -> str:
     return f"(text IS NULL OR trim(text) IN ({', '.join(map(literal, spelling.missing))}))"
 
 
+def first(load: Load, shown: str, wrong: str) -> tuple[str, str] | None:
+    """Where the first row that is wrong stands, and what it shows; both told in SQL.
+
+    Places of more digits come later: line 10 after line 9.
+    """
+    found = load.con.execute(
+        statement(
+            "SELECT place, {shown} FROM texts WHERE {wrong} ORDER BY len(place), place LIMIT 1",
+            shown=shown,
+            wrong=wrong,
+        )
+    ).fetchone()
+    return None if found is None else (f"{load.file.name}, {found[0]}", found[1])
+
+
 def refuse_wrong_numbers(load: Load, spelling: Spelling) -> None:
     """Raises BadInput on the first text where a number belongs."""
     pattern = GROUPED.replace("S", f"[{spelling.thousands}]") if spelling.thousands else NUMBER
-    found = load.con.execute(
-        statement(
-            "SELECT place, text FROM texts WHERE NOT {missing}"
-            " AND NOT regexp_full_match(trim(text), {pattern}) ORDER BY place LIMIT 1",
-            missing=is_missing(spelling),
-            pattern=literal(pattern),
-        )
-    ).fetchone()
-    if found is not None:
-        raise BadInput(
-            f"{load.file.name}, {found[0]}",
-            f"{found[1]!r} stands where a number belongs",
-            "mend or fetch the file again, or name the mark under `missing` in the recipe",
-        )
+    fits = f"regexp_full_match(trim(text), {literal(pattern)})"
+    if found := first(load, "text", f"NOT {is_missing(spelling)} AND NOT {fits}"):
+        what = f"{found[1]!r} stands where a number belongs"
+        todo = "mend or fetch the file again, or name the mark under `missing` in the recipe"
+        raise BadInput(found[0], what, todo)
 
 
 def refuse_wrong_periods(load: Load) -> None:
     """Raises BadInput on the first time that is none."""
-    found = load.con.execute(
-        "SELECT place, time FROM texts"
-        " WHERE time IS NULL OR NOT regexp_full_match(time, ?) LIMIT 1",
-        [TIME],
-    ).fetchone()
-    if found is not None:
-        where = f"{load.file.name}, {found[0]}"
-        raise BadInput(where, f"{found[1]!r} is not a period", "mend or fetch the file again")
+    wrong = f"time IS NULL OR NOT regexp_full_match(time, {literal(TIME)})"
+    if found := first(load, "time", wrong):
+        raise BadInput(found[0], f"{found[1]!r} is not a period", "mend or fetch the file again")
 
 
 def refuse_other_values(load: Load, columns: Sequence[str]) -> None:
@@ -122,19 +123,10 @@ def refuse_other_values(load: Load, columns: Sequence[str]) -> None:
     for name, value in load.layout.dropped.items():
         if name not in columns:
             continue
-        found = load.con.execute(
-            statement(
-                "SELECT place, {name} FROM texts WHERE {name} IS DISTINCT FROM {value} LIMIT 1",
-                name=quoted(name),
-                value=literal(value),
-            )
-        ).fetchone()
-        if found is not None:
-            raise BadInput(
-                f"{load.file.name}, {found[0]}",
-                f"{name} is {found[1]!r} where the recipe allows only {value!r}",
-                f"make {name} a dimension of {load.recipe.id} if both belong",
-            )
+        if found := first(load, quoted(name), f"{quoted(name)} IS DISTINCT FROM {literal(value)}"):
+            what = f"{name} is {found[1]!r} where the recipe allows only {value!r}"
+            todo = f"make {name} a dimension of {load.recipe.id} if both belong"
+            raise BadInput(found[0], what, todo)
 
 
 def replace_labels(load: Load, name: str) -> None:
@@ -159,30 +151,17 @@ def replace_labels(load: Load, name: str) -> None:
 
 def refuse_unknown_labels(load: Load, name: str, known: Sequence[str]) -> None:
     """Raises BadInput on the first text that is neither a known label nor looks like a code."""
-    unknown = load.con.execute(
-        statement(
-            "SELECT place, {name} FROM texts WHERE {name} NOT IN ({known})"
-            " AND NOT regexp_full_match({name}, {code}) LIMIT 1",
-            name=quoted(name),
-            known=", ".join(map(literal, known)),
-            code=literal(CODE),
-        )
-    ).fetchone()
-    if unknown is not None:
-        raise BadInput(
-            f"{load.file.name}, {unknown[0]}",
-            f"{name} {unknown[1]!r} has no code",
-            f"add it to [labels.{name}] of the recipe of {load.recipe.id}",
-        )
+    label = quoted(name)
+    known_ones = ", ".join(map(literal, known))
+    wrong = f"{label} NOT IN ({known_ones}) AND NOT regexp_full_match({label}, {literal(CODE)})"
+    if found := first(load, label, wrong):
+        todo = f"add it to [labels.{name}] of the recipe of {load.recipe.id}"
+        raise BadInput(found[0], f"{name} {found[1]!r} has no code", todo)
 
 
 def refuse_no_codes(load: Load, columns: Sequence[str]) -> None:
     """Raises BadInput on a blank code."""
     needed = [n for n in columns if n not in load.layout.constants and n not in load.layout.dropped]
     for name in needed:
-        found = load.con.execute(
-            statement("SELECT place FROM texts WHERE {n} IS NULL LIMIT 1", n=quoted(name))
-        ).fetchone()
-        if found is not None:
-            where = f"{load.file.name}, {found[0]}"
-            raise BadInput(where, f"has no {name}", "mend the file or fetch it again")
+        if found := first(load, "''", f"{quoted(name)} IS NULL"):
+            raise BadInput(found[0], f"has no {name}", "mend the file or fetch it again")

@@ -117,7 +117,7 @@ def flags(text: str) -> str:
 
 def plain_tsv(raw: bytes) -> Cells:
     wrong_if(not raw.endswith(b"\n"))
-    lines = raw.decode("utf-8").removesuffix("\n").split("\n")
+    lines = raw.decode("utf-8-sig").removesuffix("\n").split("\n")
     head, *columns = lines[0].removesuffix("\r").split("\t")
     keys, slash, across = head.rpartition("\\")
     wrong_if(not slash or across.strip().lower() not in ("time", "time_period"))
@@ -166,7 +166,7 @@ def plain_json(raw: bytes) -> Cells:
         wrong_if(len({key for key, _ in pairs}) < len(pairs))
         return dict(pairs)
 
-    document = json.loads(raw.decode("utf-8"), object_pairs_hook=once)
+    document = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=once)
     names = [name.lower() for name in document["id"]]
     wrong_if(sorted(names) != ["freq", "geo", "time", "unit"])
     axes = []
