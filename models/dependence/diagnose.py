@@ -24,14 +24,21 @@ from models.dependence.effects import (
     pooled_fit,
     wooldridge_effects,
 )
+from models.dependence.independent_unit_roots import (
+    dickey_fuller,
+    im_pesaran_shin,
+    levin_lin_chu,
+    maddala_wu,
+)
 from models.dependence.moran import morans_i
 from models.dependence.serial import (
     baltagi_li,
+    durbin_watson,
     lag_regression,
     wooldridge_difference,
     wooldridge_within,
 )
-from models.dependence.unit_roots import cips
+from models.dependence.unit_roots import Case, cips
 from models.design import Design, Floats
 from models.neighbours import spatial_weights
 from models.results import ModelResult, Test
@@ -127,7 +134,7 @@ def _serial(design: Design, spec: ModelSpec, result: ModelResult) -> tuple[Test,
         return wooldridge_difference(residuals)
     net = any(is_nested(codes, design.unit) for codes in design.effects)
     if net or spec.estimator in ("random", "mundlak"):
-        return (wooldridge_within(residuals),)
+        return (wooldridge_within(residuals), *durbin_watson(residuals))
     note = "residuals on their lag; unit effects would show here too"
     return (lag_regression(residuals, 0.0, "serial_correlation", note),)
 
@@ -172,6 +179,20 @@ def _cips_trend(design: Design, _spec: ModelSpec, _result: ModelResult) -> tuple
     return (cips(calendar_grid(design).spread(design.y), "trend"),)
 
 
+def _unit_root(design: Design, _spec: ModelSpec, _result: ModelResult) -> tuple[Test, ...]:
+    return _independent_unit_roots(calendar_grid(design).spread(design.y), "drift")
+
+
+def _unit_root_trend(design: Design, _spec: ModelSpec, _result: ModelResult) -> tuple[Test, ...]:
+    return _independent_unit_roots(calendar_grid(design).spread(design.y), "trend")
+
+
+def _independent_unit_roots(y: Floats, case: Case, lags: int = 1) -> tuple[Test, ...]:
+    found = dickey_fuller(y, case, lags)
+    pooled = (levin_lin_chu(y, case, lags),) if np.isfinite(y).all() else ()
+    return (im_pesaran_shin(found), maddala_wu(found), *pooled)
+
+
 def _moran(design: Design, spec: ModelSpec, result: ModelResult) -> tuple[Test, ...]:
     W = spatial_weights(design, spec.neighbours)
     return (morans_i(model_residuals(design, spec, result), W),)
@@ -190,6 +211,8 @@ TESTS: Mapping[str, Diagnostic] = {
     "cd-lm": _cd_lm,
     "cips": _cips,
     "cips-trend": _cips_trend,
+    "unit-root": _unit_root,
+    "unit-root-trend": _unit_root_trend,
     "serial": _serial,
     "effects": _effects,
     "random-effects": _random_effects,

@@ -1,6 +1,7 @@
 """Do units and periods differ beyond the regressors, and do they share one set of slopes?
 
-Moulton and Randolph (1989), Breusch and Pagan (1980), Honda (1985), Wooldridge (2010), Chow (1960).
+Moulton and Randolph (1989), Breusch and Pagan (1980), Honda (1985), King and Wu (1997),
+Gourieroux, Holly and Monfort (1982), Wooldridge (2010), Chow (1960).
 """
 
 from __future__ import annotations
@@ -57,13 +58,19 @@ def effect_f_tests(design: Design) -> tuple[Test, ...]:
 def lm_tests(residuals: Floats) -> tuple[Test, ...]:
     """Random effects of units, of periods and of both, from pooled residuals (N, S).
 
-    Unbalanced panels weigh groups by their size (Baltagi and Li 1990).
+    Unbalanced panels weigh groups by their size (Baltagi and Li 1990). King and Wu (1997) weigh
+    units and periods by how many pairs of rows they hold; Gourieroux, Holly and Monfort (1982)
+    count positive signs only, since variances are, so a mixture of chi-squareds is the reference.
     """
     known = np.isfinite(residuals)
     values = np.where(known, residuals, 0.0)
     unit, time = (_one_way(values, known, axis) for axis in (1, 0))
     both = unit**2 + time**2
     honda = float((unit + time) / np.sqrt(2))
+    pairs = np.array([float((known.sum(axis=axis) ** 2).sum() - known.sum()) for axis in (1, 0)])
+    king_wu = float(np.sqrt(pairs) @ [unit, time] / np.sqrt(pairs.sum()))
+    mixed = max(unit, 0.0) ** 2 + max(time, 0.0) ** 2
+    mixed_p = float(chdtrc(1, mixed) / 2 + chdtrc(2, mixed) / 4) if mixed > 0.0 else 1.0
     return (
         Test("breusch_pagan_unit", unit**2, 1, float(chdtrc(1, unit**2))),
         Test("breusch_pagan_time", time**2, 1, float(chdtrc(1, time**2))),
@@ -71,6 +78,8 @@ def lm_tests(residuals: Floats) -> tuple[Test, ...]:
         Test("honda_unit", unit, None, float(ndtr(-unit)), "one-sided"),
         Test("honda_time", time, None, float(ndtr(-time)), "one-sided"),
         Test("honda_two_way", honda, None, float(ndtr(-honda)), "one-sided"),
+        Test("king_wu_two_way", king_wu, None, float(ndtr(-king_wu)), "one-sided"),
+        Test("gourieroux_holly_monfort", mixed, None, mixed_p, "1/4 chi2(0) + 1/2 (1) + 1/4 (2)"),
     )
 
 

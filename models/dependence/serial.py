@@ -1,7 +1,7 @@
 """Are a unit's errors correlated over time? Tests by regression on the calendar's lag.
 
 Wooldridge (2010, section 10.5.4 and 10.6.3) with errors clustered by unit, as plm does; Baltagi and
-Li (1991) for balanced panels.
+Li (1991) for balanced panels. Durbin and Watson's statistic within units, as economists quote it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,23 @@ def wooldridge_within(residuals: Floats) -> Test:
     periods = int(np.isfinite(residuals).any(axis=0).sum())
     note = "within residuals on their lag"
     return lag_regression(residuals, -1 / (periods - 1), "wooldridge_within", note)
+
+
+def durbin_watson(residuals: Floats) -> tuple[Test, Test]:
+    """Bhargava, Franzini and Narendranathan's (1982) d and Baltagi and Wu's (1999) LBI.
+
+    On residuals (N, S) net of unit effects: near 2 without correlation, below with a positive one.
+    Their distributions depend on the regressors, so they come without p-values.
+    """
+    total = float(np.nansum(residuals**2))
+    changes = float(np.nansum((residuals - shift(residuals, 1)) ** 2))
+    alone = [residuals[np.isnan(shift(residuals, step))] for step in (1, -1)]
+    ends = sum(float(np.nansum(values**2)) for values in alone)
+    note = "2 without serial correlation, below with a positive one"
+    return (
+        Test("bhargava_durbin_watson", changes / total, None, None, note),
+        Test("baltagi_wu_lbi", (changes + ends) / total, None, None, note),
+    )
 
 
 def wooldridge_difference(residuals: Floats) -> tuple[Test, Test]:

@@ -17,7 +17,7 @@ from data.errors import BadInput
 from models.calendar_grid import shift
 from models.design import Floats
 from models.results import Test
-from models.unit_regressions import regress_units
+from models.unit_regressions import UnitRegressions, regress_units
 
 Case = Literal["drift", "trend"]
 BOUNDS: dict[Case, tuple[float, float]] = {"drift": (-6.19, 2.61), "trend": (-6.42, 1.70)}
@@ -31,19 +31,9 @@ def cips(y: Floats, case: Case = "drift", lags: int = 1, truncated: bool = True)
     1, 5 and 10 %, and None outside; the note says on which side. Raises BadInput if fewer than two
     units have the periods it takes.
     """
-    columns = _own_columns(y, lags)
-    complete = np.isfinite(columns).all(axis=2)
-    columns[~complete] = np.nan
-    count = complete.sum(axis=0)[:, None]
-    average = np.nansum(columns, axis=0) / np.where(count > 0, count, 1)
-    shared = np.broadcast_to(average, columns.shape)
-    X = np.concatenate([columns[:, :, 1:], shared, np.ones((*y.shape, 1))], axis=2)
-    if case == "trend":
-        trend = np.broadcast_to(np.arange(y.shape[1], dtype=np.float64), y.shape)
-        X = np.concatenate([X, trend[:, :, None]], axis=2)
-    fits = regress_units(columns[:, :, 0], X)
+    fits = augmented_regressions(y, deterministic(y, case), lags)
     if len(fits.units) < 2:
-        need = X.shape[2] + lags + 2
+        need = fits.beta.shape[1] + lags + 2
         what = f"CIPS takes {need} consecutive periods, and {len(fits.units)} units have them"
         raise BadInput("diagnostics", what, 'drop "cips"')
     t = fits.beta[:, 0] / np.sqrt(fits.variance * fits.inverse[:, 0, 0])
@@ -54,6 +44,20 @@ def cips(y: Floats, case: Case = "drift", lags: int = 1, truncated: bool = True)
     p_value, side = _p_value(statistic, critical)
     note = f"{case}, {lags} lag(s), {len(t)} units; 5 % critical value {critical[1]:.2f}{side}"
     return Test(f"cips_{case}", statistic, None, p_value, note)
+
+
+def augmented_regressions(y: Floats, own: Floats, lags: int) -> UnitRegressions:
+    """Each unit's Dickey-Fuller regression with its own columns (N, S, q) and the averages.
+
+    The lagged level's coefficient comes first.
+    """
+    columns = own_columns(y, lags)
+    complete = np.isfinite(columns).all(axis=2)
+    columns[~complete] = np.nan
+    count = complete.sum(axis=0)[:, None]
+    average = np.nansum(columns, axis=0) / np.where(count > 0, count, 1)
+    shared = np.broadcast_to(average, columns.shape)
+    return regress_units(columns[:, :, 0], np.concatenate([columns[:, :, 1:], shared, own], axis=2))
 
 
 def critical_values(case: Case, units: float, periods: float, truncated: bool) -> Floats:
@@ -72,8 +76,17 @@ def critical_values(case: Case, units: float, periods: float, truncated: bool) -
     return np.array(found)
 
 
-def _own_columns(y: Floats, lags: int) -> Floats:
-    """A unit's change, lagged level and lagged changes (N, S, lags + 2)."""
+def deterministic(y: Floats, case: Case) -> Floats:
+    """What each unit has of its own (N, S, q): a level, or a level and a trend."""
+    level = np.ones((*y.shape, 1))
+    if case == "drift":
+        return level
+    trend = np.broadcast_to(np.arange(y.shape[1], dtype=np.float64), y.shape)[:, :, None]
+    return np.concatenate([level, trend], axis=2)
+
+
+def own_columns(y: Floats, lags: int) -> Floats:
+    """Each unit's change, lagged level and lagged changes (N, S, lags + 2)."""
     change = y - shift(y, 1)
     return np.stack([change, shift(y, 1), *(shift(change, k + 1) for k in range(lags))], axis=2)
 

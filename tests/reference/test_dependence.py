@@ -63,6 +63,7 @@ def grunfeld(realdata: Path) -> Design:
     return design_from(frame, "inv", ["value", "capital"], ("firm", "year"), ["firm"])
 
 
+@pytest.mark.case("A.us.pcdtest")
 @pytest.mark.parametrize(
     ("effects", "cd", "lm", "scaled", "rho", "absolute"),
     [
@@ -97,6 +98,7 @@ def test_us_cross_section_dependence(
     PLM.agrees("mean absolute correlation", np.abs(pairs.rho).mean(), absolute, rel=EXACT)
 
 
+@pytest.mark.case("A.us.pcdtest")
 def test_us_dependence_of_other_residuals(realdata: Path) -> None:
     """[A.us.pcdtest] Bias-corrected on one-way residuals, unit by unit, and of the outcome."""
     design = us_states(realdata, ("fips",))
@@ -110,6 +112,7 @@ def test_us_dependence_of_other_residuals(realdata: Path) -> None:
     PLM.agrees("Pesaran CD", pesaran_cd(outcome).statistic, 136.450209976733, rel=EXACT)
 
 
+@pytest.mark.case("B.eu.neet.cd")
 @pytest.mark.parametrize(
     ("effects", "cd", "lm", "rho", "absolute"),
     [
@@ -132,6 +135,7 @@ def test_eu_unbalanced_dependence(
     PLM.agrees("mean absolute correlation", np.abs(pairs.rho).mean(), absolute, rel=EXACT)
 
 
+@pytest.mark.case("grunfeld-cross-section-dependence")
 def test_grunfeld_dependence_and_poolability(realdata: Path) -> None:
     """[published.toml] CD by firm and on within residuals, and the F test of common slopes."""
     found = found_by(grunfeld(realdata), "within", "cd", "cd-units", "poolability")
@@ -146,6 +150,7 @@ def test_grunfeld_dependence_and_poolability(realdata: Path) -> None:
     assert found["poolability_slopes"].df == (18.0, 170.0)
 
 
+@pytest.mark.case("A.us.pFtest")
 def test_us_f_found_by_effects(realdata: Path) -> None:
     """[A.us.pFtest]"""
     found = found_by(us_states(realdata, ("fips",)), "within", "effects")
@@ -161,6 +166,7 @@ def test_us_f_found_by_effects(realdata: Path) -> None:
     PLM.agrees("p-value", given.p_value, 8.15150765879125e-56, rel=1e-8)
 
 
+@pytest.mark.case("A.us.plmtest")
 def test_us_lm_found_by_random_effects(realdata: Path) -> None:
     """[A.us.plmtest]"""
     found = found_by(us_states(realdata, ("fips",)), "within", "random-effects")
@@ -171,6 +177,8 @@ def test_us_lm_found_by_random_effects(realdata: Path) -> None:
         "honda_unit": 69.6920335031996,
         "honda_time": 11.8230960303221,
         "honda_two_way": 57.639900862453,
+        "king_wu_two_way": 45.9944766305304,
+        "gourieroux_holly_monfort": 4996.76513355331,
     }
     for name, value in stored.items():
         PLM.agrees(name, found[name].statistic, value, rel=EXACT)
@@ -180,6 +188,7 @@ def test_us_lm_found_by_random_effects(realdata: Path) -> None:
     PLM.agrees("honda time, p", found["honda_time"].p_value, 1.48275151546414e-32, rel=1e-8)
 
 
+@pytest.mark.case("A.us.serial")
 def test_us_serial_correlation(realdata: Path) -> None:
     """[A.us.serial] Wooldridge's tests within units and in differences."""
     within = found_by(us_states(realdata, ("fips",)), "within", "serial")["wooldridge_within"]
@@ -198,6 +207,7 @@ def assert_differences(found: dict[str, Test], kept: float, levels: float, df: f
     assert first.df == second.df == (1.0, df)
 
 
+@pytest.mark.case("C.wagepan.tests")
 def test_wages(realdata: Path) -> None:
     """[C.wagepan.tests] 545 men over eight years."""
     found = found_by(wages(realdata), "pooled", "random-effects")
@@ -216,6 +226,7 @@ def test_wages(realdata: Path) -> None:
     assert_differences(found, 346.290178472675, 23.7481389644474, 3268.0)
 
 
+@pytest.mark.case("A.us.cips")
 @pytest.mark.parametrize(
     ("case", "lags", "truncated", "statistic"),
     [
@@ -251,6 +262,7 @@ def test_cips_p_values(realdata: Path, case: Case, lags: int, periods: float, p:
     assert found.p_value == pytest.approx(p, abs=3e-3)
 
 
+@pytest.mark.case("C.Produc.unitroot")
 @pytest.mark.parametrize(
     ("case", "lags", "statistic"),
     [

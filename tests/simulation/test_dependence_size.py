@@ -12,8 +12,14 @@ import numpy as np
 import pytest
 
 from models.dependence.cross_section import pairs_of, pesaran_cd, weighted_cd
+from models.dependence.independent_unit_roots import (
+    dickey_fuller,
+    im_pesaran_shin,
+    levin_lin_chu,
+    maddala_wu,
+)
 from models.dependence.serial import wooldridge_difference, wooldridge_within
-from models.dependence.unit_roots import cips
+from models.dependence.unit_roots import Case, cips
 from models.design import Floats
 from tests.simulation_record import record
 
@@ -99,3 +105,41 @@ def test_cips(case: str) -> None:
         return found.p_value if found.p_value is not None else float("> 0.10" in found.note)
 
     assert 0.03 < rejected(f"cips, {case}", draw) < 0.08
+
+
+def walk(rng: Rng, periods: int) -> Floats:
+    """Random walks, independent between units."""
+    return unequal(rng, periods).cumsum(axis=1)
+
+
+@pytest.mark.parametrize("case", ["drift", "trend"])
+def test_independent_unit_roots(case: Case) -> None:
+    """Im, Pesaran and Shin's moments are of few periods; the others take many."""
+
+    def averaged(rng: Rng) -> float:
+        return im_pesaran_shin(dickey_fuller(walk(rng, 20), case, 1)).p_value or 0.0
+
+    def combined(rng: Rng) -> float:
+        return maddala_wu(dickey_fuller(walk(rng, 100), case, 1)).p_value or 0.0
+
+    def pooled(rng: Rng) -> float:
+        return levin_lin_chu(walk(rng, 100), case, 1).p_value or 0.0
+
+    size = rejected(f"im, pesaran and shin, {case}", averaged)
+    assert LEVEL[0] < size < LEVEL[1]
+    assert rejected(f"maddala and wu, {case}, 100 periods", combined) < 0.08
+    assert rejected(f"levin, lin and chu, {case}, 100 periods", pooled) < 0.08
+
+
+def test_independent_unit_roots_fail_with_a_common_walk() -> None:
+    """A walk that all units share makes each of them look like more evidence than it is."""
+    draw = rejected(
+        "im, pesaran and shin, common walk",
+        lambda rng: (
+            im_pesaran_shin(
+                dickey_fuller(rng.normal(size=20).cumsum() + 0.5 * walk(rng, 20), "drift", 1)
+            ).p_value
+            or 0.0
+        ),
+    )
+    assert draw > 0.08

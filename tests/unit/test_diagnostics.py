@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.tsa.stattools import adfuller
 
 from data.errors import BadInput
 from models.calendar_grid import calendar_grid
 from models.dependence import DIAGNOSTICS
 from models.dependence.cross_section import pairs_of, pesaran_cd
 from models.dependence.diagnose import TESTS, model_residuals
+from models.dependence.effects import lm_tests
+from models.dependence.independent_unit_roots import dickey_fuller, levin_lin_chu, maddala_wu
+from models.dependence.unit_roots import Case
 from models.estimators import load
 from models.estimators.linear import fit_screened
 from models.results import ModelResult
@@ -91,7 +95,10 @@ def test_cd_by_hand() -> None:
     assert pesaran_cd(pairs_of(e)).statistic == pytest.approx(total / np.sqrt(3), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["cd-two-way", "cips", "serial", "cd-units", "homogeneity"])
+@pytest.mark.parametrize(
+    "name",
+    ["cd-two-way", "cips", "unit-root", "unit-root-trend", "serial", "cd-units", "homogeneity"],
+)
 def test_order_names_and_scale_do_not_matter(tmp_path: Path, name: str) -> None:
     frame = world(True)
     base = fitted(tmp_path, frame, [name])
@@ -113,6 +120,7 @@ def test_order_names_and_scale_do_not_matter(tmp_path: Path, name: str) -> None:
         (["cd"], {"estimator": "mean-group"}, "mean-group has none"),
         (["poolability"], {"frame": "short"}, "too short"),
         (["cips-trend"], {"frame": "short"}, "consecutive periods"),
+        (["unit-root"], {"frame": "short"}, "12 consecutive periods"),
     ],
 )
 def test_refusals(tmp_path: Path, names: list[str], changes: dict[str, Any], says: str) -> None:
@@ -124,3 +132,37 @@ def test_refusals(tmp_path: Path, names: list[str], changes: dict[str, Any], say
     with pytest.raises(BadInput) as caught:
         fitted(tmp_path, frame, names, **changes)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(("case", "regression"), [("drift", "c"), ("trend", "ct")])
+def test_unit_roots_by_statsmodels(case: Case, regression: str) -> None:
+    """Each unit's augmented Dickey-Fuller regression and p-value, one by one; the gaps of one."""
+    y = np.random.default_rng(8).normal(size=(6, 30)).cumsum(axis=1)
+    y[0, 13:] = np.nan
+    found = dickey_fuller(y, case, 2)
+    known = (series[np.isfinite(series)] for series in y)
+    theirs = [
+        adfuller(series, 2, regression, autolag=None, result_object=False)[:2] for series in known
+    ]
+    assert found.t == pytest.approx([t for t, _ in theirs], rel=1e-9)
+    fisher = -2 * np.log([p for _, p in theirs]).sum()
+    assert maddala_wu(found).statistic == pytest.approx(fisher, rel=1e-6)
+    assert found.rows.tolist() == [10, 27, 27, 27, 27, 27]
+
+
+def test_long_panels_have_a_p_value_for_a_common_root() -> None:
+    y = np.random.default_rng(8).normal(size=(6, 30))
+    test = levin_lin_chu(y, "drift", 1)
+    assert test.p_value is not None
+    assert test.p_value < 0.01
+    with pytest.raises(BadInput, match="balanced"):
+        levin_lin_chu(np.where(y > y.max() - 1e-9, np.nan, y), "drift", 1)
+
+
+def test_lm_tests_of_negative_components_do_not_reject() -> None:
+    """Units' and periods' sums that cancel: no variance is negative, so the mixture gives zero."""
+    e = np.array([[1.0, -1, 1, -1], [-1, 1, -1, 1]])
+    found = {test.test: test for test in lm_tests(e)}
+    assert found["gourieroux_holly_monfort"].statistic == 0.0
+    assert found["gourieroux_holly_monfort"].p_value == 1.0
+    assert found["king_wu_two_way"].p_value > 0.5
