@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from data.errors import BadInput
-from models.design import Design
+from models.design import Design, Floats
 from models.estimators import lsdvc
+from models.estimators.gmm.equations import Levels, stack
+from models.estimators.gmm.estimation import collect_moments, one_step, solve_step
 from models.results import ModelResult
 from models.study import Inference, ModelSpec
 
@@ -114,3 +117,22 @@ def test_data_that_cannot_answer() -> None:
     fixed = dataclasses.replace(simulated(20, 6), X=np.repeat(np.arange(20.0), 6)[:, None])
     with pytest.raises(BadInput, match="x: absorbed"):
         run(fixed)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_the_estimate_alone_is_that_of_the_whole_step(copies: int) -> None:
+    """By a Cholesky factor; with each instrument twice, by the pseudo-inverse."""
+    rng = np.random.default_rng(5)
+    X, rest = rng.normal(size=(80, 2)), rng.normal(size=(80, 6))
+    y = X @ [1.0, -2.0] + rng.normal(size=80)
+    usable = np.ones((80, 2), dtype=bool)
+    rows = stack(Levels(*_levels(y, X), ("a", "b"), 0, 0, usable), "fd", False, "full")
+    Z = csr_array(np.tile(np.column_stack([rows.X, rest]), copies))
+    moments = collect_moments(rows, Z, np.arange(80))
+    assert one_step(moments) == pytest.approx(solve_step(moments, moments.ZHZ).beta, rel=1e-9)
+
+
+def _levels(y: Floats, X: Floats) -> tuple[Floats, Floats]:
+    """Two periods, the first of zeros, so that differences are the values themselves."""
+    zero = np.zeros_like(X)
+    return np.column_stack([0 * y, y]), np.stack([zero, X], axis=1)

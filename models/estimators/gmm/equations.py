@@ -7,7 +7,7 @@ rows' errors when the level errors are independent with equal variance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -173,6 +173,13 @@ def stack(levels: Levels, transform: Transform, system: bool, h_matrix: str) -> 
         combination=combination,
         errors=errors_of(combination, in_levels, h_matrix),
     )
+
+
+def on_rows(rows: Equations, levels: Levels) -> Equations:
+    """The same rows of levels that differ in nothing but the outcome and its first lag."""
+    X = rows.X.copy()
+    X[:, 0] = rows.combination @ flat(levels.X[:, :, :1])[:, 0]
+    return replace(rows, y=rows.combination @ flat(levels.y[:, :, None])[:, 0], X=X)
 
 
 def errors_of(combination: csr_array, in_levels: Bools, h_matrix: str) -> csr_array:

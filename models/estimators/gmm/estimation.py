@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import solve_triangular
 from scipy.sparse import coo_array, csr_array
 
 from models.design import Codes, Floats
 from models.estimators.gmm.equations import Equations
+
+WELL_APART = 1e-4  # share of an instrument (its root) that the others may leave unexplained
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,25 @@ def solve_step(moments: Moments, inverse_of: Floats) -> Step:
     residuals: Floats = moments.rows.y - moments.rows.X @ beta
     scores: Floats = (moments.cluster @ moments.Z.multiply(residuals[:, None])).toarray()
     return Step(weight, rank, beta, residuals, bread, projection, scores, scores.T @ scores)
+
+
+def one_step(moments: Moments) -> Floats:
+    """The one-step estimate (k,) by itself: by a Cholesky factor where no instrument is redundant
+    or nearly so, else as `solve_step` has it.
+    """
+    scale = 1 / np.sqrt(np.diag(moments.ZHZ)) if (np.diag(moments.ZHZ) > 0).all() else None
+    if scale is None:
+        return solve_step(moments, moments.ZHZ).beta
+    try:
+        root = np.linalg.cholesky(moments.ZHZ * np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return solve_step(moments, moments.ZHZ).beta
+    if np.diag(root).min() < WELL_APART:
+        return solve_step(moments, moments.ZHZ).beta
+    both = np.column_stack([moments.XZ.T, moments.Zy]) * scale[:, None]
+    half = solve_triangular(root, both, lower=True)
+    X, y = half[:, :-1], half[:, -1]
+    return np.asarray(np.linalg.solve(X.T @ X, X.T @ y), dtype=np.float64)
 
 
 def estimate(moments: Moments) -> GmmFit:
