@@ -69,8 +69,8 @@ def fit_least_squares(
     """Fit y (n,) on X (n, k) by (weighted, two-stage) least squares, the effects absorbed exactly.
 
     `endogenous` names the terms to be instrumented by `instruments` (n, l), the excluded ones.
-    Raises BadInput for a regressor without variation left, perfect collinearity, too few
-    instruments, or no more rows than parameters.
+    Raises BadInput for an outcome or regressor without variation left, perfect collinearity, too
+    few instruments, or no more rows than parameters.
     """
     w = np.ones(len(y)) if weights is None else weights / weights.mean()
     absorption = absorb(effects, None if weights is None else w, len(y))
@@ -78,6 +78,7 @@ def fit_least_squares(
     projected = absorption.residual(np.column_stack([y, X, excluded]))
     y_, X_, Z_ = np.split(projected, [1, 1 + X.shape[1]], axis=1)
     _require_rows(len(y), X.shape[1] + absorption.rank)
+    _require_outcome(y_, w, y[:, None])
     _require_independent(X_, w, terms, X)
     fitted = _first_stage(X_, Z_, w, terms, endogenous) if endogenous else X_
     beta, bread = _solve(y_[:, 0], fitted, w)
@@ -162,6 +163,16 @@ def _require_rows(n: int, parameters: int) -> None:
             "sample",
             f"{n} rows for {parameters} parameters (effects included)",
             "use fewer regressors or effects, or a larger sample",
+        )
+
+
+def _require_outcome(left: Floats, weights: Floats, original: Floats) -> None:
+    """Raises BadInput where a transformation left nothing but round-off of the outcome (n, 1)."""
+    if collinear_columns(left, weights, original):
+        raise BadInput(
+            "outcome",
+            "constant, or the effects explain all of it: nothing is left for regressors",
+            "use fewer effects, or an outcome that varies",
         )
 
 

@@ -22,6 +22,9 @@ from models.study.text import StudyText
 from models.study.used_columns import texts
 
 COORDINATES = ("lat", "lon")  # degrees, for distances between units
+# Sums of squares of numbers beyond these overflow, or vanish, in double precision.
+LARGEST, SMALLEST = 1e100, 1e-100
+ALIKE = 1e-12  # numbers that differ by less than this share of their size are one number
 
 
 def derived_frame(study: Study, panel: Panel) -> pd.DataFrame:
@@ -79,7 +82,7 @@ class _Sample:
         kept, warnings = self._varying(X, names)
         parent = self.panel.parent
         return Design(
-            y=self.numbers(spec.outcome),
+            y=self._outcome(),
             X=np.ascontiguousarray(X[:, kept]),
             terms=tuple(names[j] for j in kept),
             n_treatments=len(spec.treatment),
@@ -113,7 +116,19 @@ class _Sample:
             raise BadInput(
                 self.where, f"{name!r} is text", "use a number, such as a condition: x == 'a'"
             )
-        return values.astype(np.float64, copy=False)
+        numbers = values.astype(np.float64, copy=False)
+        size = float(np.nanmax(np.abs(numbers), initial=0.0))
+        if size > LARGEST or 0.0 < size < SMALLEST:
+            what = f"{name!r} reaches {size:.3g}, too far from one for sums of squares"
+            raise BadInput(self.where, what, "use another unit of measurement")
+        return numbers
+
+    def _outcome(self) -> Floats:
+        y = self.numbers(self.spec.outcome)
+        if np.ptp(y) <= ALIKE * np.abs(y).max():
+            what = f"outcome {self.spec.outcome!r} is {y[0]:g} in all {len(y)} rows of this sample"
+            raise BadInput(self.where, what, "widen the sample, or name an outcome that varies")
+        return y
 
     def effect(self, name: str) -> Codes:
         """Codes of a fixed effect: one column, or the combinations of several joined by *."""
@@ -189,6 +204,9 @@ class _Sample:
     def _varying(self, X: Floats, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
         """Columns to keep, and a warning for each control that others and a constant span."""
         known = X[~np.isnan(X).any(axis=1)]
+        if len(known) == 0:
+            what = f"no row among {len(X)} has all of {', '.join(names)}"
+            raise BadInput(self.where, what, "drop a regressor, or look for lags beyond the panel")
         with_constant = np.hstack([np.ones((len(known), 1)), known])
         spare = [j - 1 for j in collinear_columns(with_constant, None) if j > 0]
         for j in spare:

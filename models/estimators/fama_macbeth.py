@@ -8,10 +8,9 @@ which is what `newey-west` is for, and only in part.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from data.errors import BadInput
-from models.design import Design, Floats
+from models.design import Codes, Design, Floats
 from models.estimators.linear import (
     CONSTANT,
     inference_used,
@@ -19,8 +18,8 @@ from models.estimators.linear import (
     refuse_weights,
     terms_of,
 )
-from models.inference import Uncertainty
-from models.inference.dependence import default_lags
+from models.inference.dependence import bartlett, default_lags, require_periods
+from models.inference.record import of_estimates, require_measurable
 from models.results import ModelResult
 from models.study import Inference, ModelSpec
 
@@ -36,7 +35,11 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     refuse_effects(spec, ((),))
     slopes = period_slopes(design)
     names = (*design.terms, CONSTANT)
-    uncertainty = _over_periods(slopes, spec.inference)
+    calendar = design.times - design.times[0]
+    vcov, convention = _over_periods(slopes, calendar, spec.inference)
+    X = np.column_stack([design.X, np.ones(design.n_obs)])
+    require_measurable(names, np.diag(vcov), design.y, X)
+    uncertainty = of_estimates(slopes.mean(axis=0), vcov, len(slopes) - 1.0, convention)
     return ModelResult(
         id=spec.id,
         estimator=spec.estimator,
@@ -80,7 +83,11 @@ def period_slopes(design: Design) -> Floats:
     return np.asarray(np.linalg.solve(scaled, (moments / scale)[..., None])[..., 0] / scale)
 
 
-def _over_periods(slopes: Floats, how: Inference) -> Uncertainty:
+def _over_periods(slopes: Floats, calendar: Codes, how: Inference) -> tuple[Floats, str]:
+    """Variance (k, k) of the mean of slopes (T, k), and how it was made.
+
+    `calendar` (T,) counts periods from the first, gaps included: lags never reach across them.
+    """
     periods = len(slopes)
     if periods < 2:
         raise BadInput("sample", "has a single period", "widen it, or use pooled")
@@ -93,28 +100,11 @@ def _over_periods(slopes: Floats, how: Inference) -> Uncertainty:
     lags = 0
     if how.kind == "newey-west":
         lags = default_lags(periods) if how.lags is None else how.lags
-    gaps = slopes - slopes.mean(axis=0)
-    meat = gaps.T @ gaps
-    for lag in range(1, lags + 1):  # a handful of lags, each over all coefficients at once
-        cross = gaps[lag:].T @ gaps[:-lag]
-        meat += (1.0 - lag / (lags + 1.0)) * (cross + cross.T)
-    vcov = meat / (periods * (periods - 1.0))
-    convention = f"Fama-MacBeth over {periods} periods, {lags} lag(s), t with {periods - 1} df"
-    std_error = np.sqrt(np.diag(vcov))
-    if not (std_error > 0.0).all():
-        raise BadInput("sample", "the slopes do not vary over periods", "widen it")
-    beta = slopes.mean(axis=0)
-    half = stdtrit(periods - 1.0, 0.975) * std_error
-    return Uncertainty(
-        std_error=std_error,
-        df=np.full(len(beta), periods - 1.0),
-        statistic=beta / std_error,
-        p_value=np.asarray(2.0 * stdtr(periods - 1.0, -np.abs(beta / std_error))),
-        conf_low=beta - half,
-        conf_high=beta + half,
-        vcov=vcov,
-        convention=convention,
-    )
+        require_periods(periods, lags, how.kind)
+    gaps = np.zeros((int(calendar[-1]) + 1, slopes.shape[1]))
+    gaps[calendar] = slopes - slopes.mean(axis=0)
+    vcov = bartlett(gaps, lags) / (periods * (periods - 1.0))
+    return vcov, f"Fama-MacBeth over {periods} periods, {lags} lag(s), t with {periods - 1} df"
 
 
 def _mean_r2(design: Design, slopes: Floats) -> float | None:

@@ -21,6 +21,7 @@ from models.estimators.linear import (
     CONSTANT,
     fit_statistics,
     refuse_effects,
+    refuse_exact,
     refuse_weights,
     report,
 )
@@ -135,6 +136,7 @@ def variance_components(design: Design, roles: Roles) -> VarianceComponents:
     left = design.y - design.X[:, moving] @ slopes
     inside = within(left[:, None])[:, 0]
     idiosyncratic = float(inside @ inside) / df
+    refuse_exact(idiosyncratic, design)
     fixed = [*roles.fixed, *roles.fixed_endogenous]
     names = tuple(design.terms[j] for j in fixed)
     levels = fit_least_squares(

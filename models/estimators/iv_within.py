@@ -18,6 +18,7 @@ from models.estimators.anderson_rubin import anderson_rubin
 from models.estimators.first_stage import effective_f
 from models.estimators.linear import CONSTANT, fit_statistics, report
 from models.estimators.shift_share import fit_shift_share
+from models.inference.measure import measure
 from models.least_squares import collinear_columns, fit_least_squares
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
@@ -45,6 +46,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         design.y, X, (*treatments, *controls), design.weights, design.effects,
         treatments, instruments,
     )  # fmt: skip
+    measured = measure(linear, design, spec.inference)
     how = _measurable(spec.inference)
     tests: tuple[Test, ...] = ()
     extra: dict[str, float | None] = {}
@@ -58,7 +60,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     else:
         warnings = (*warnings, "effective F and Anderson-Rubin set need a single treatment")
     statistics = fit_statistics(linear, "r2_within") | extra
-    result = report(linear, design, spec, statistics, tests, warnings)
+    result = report(linear, design, spec, statistics, tests, warnings, measured)
     return replace(result, n_instruments=len(names))
 
 

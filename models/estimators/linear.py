@@ -11,6 +11,7 @@ from models.absorb import absorb
 from models.design import Codes, Design, Floats
 from models.inference import Uncertainty
 from models.inference.measure import measure
+from models.inference.record import ROUND_OFF
 from models.least_squares import LinearFit, collinear_columns, fit_least_squares
 from models.results import InferenceUsed, ModelResult, Term, Test
 from models.study import ModelSpec
@@ -169,6 +170,13 @@ def refuse_weights(design: Design, spec: ModelSpec) -> None:
         raise BadInput(
             "weights", f"{spec.estimator} takes none", 'drop them, or use "within" or "pooled"'
         )
+
+
+def refuse_exact(error_variance: float, design: Design) -> None:
+    """Raises BadInput where an error variance is round-off beside the outcome's own size."""
+    if not error_variance > ROUND_OFF * float(design.y @ design.y) / design.n_obs:
+        what = "regressors and effects explain it perfectly: no error variance is left to measure"
+        raise BadInput("outcome", what, "drop what is the outcome in other words, or some effects")
 
 
 def refuse_effects(spec: ModelSpec, allowed: tuple[tuple[str, ...], ...]) -> None:

@@ -18,6 +18,7 @@ from data.errors import BadInput
 from models.absorb import is_nested
 from models.calendar_grid import CalendarGrid, calendar_grid, shift
 from models.design import Design
+from models.estimators.gmm import largest_root
 from models.estimators.linear import fit_screened, inference_used, take_rows, terms_of
 from models.inference import Uncertainty
 from models.inference.dependence import default_lags
@@ -51,6 +52,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     widened = with_lags(design, spec.outcome, lags, grid)
     done = [project(widened, design, grid, spec, h) for h in range(horizon + 1)]
     first = done[0]
+    refuse_explosive(first.linear, spec.outcome, lags)
     return ModelResult(
         id=spec.id,
         estimator=spec.estimator,
@@ -114,6 +116,16 @@ def project(
     except BadInput as fault:
         raise BadInput(f"horizon {horizon}, {fault.where}", fault.what, fault.todo) from None
     return Projection(horizon, sample, linear, uncertainty, warnings)
+
+
+def refuse_explosive(linear: LinearFit, outcome: str, lags: int) -> None:
+    """Raises BadInput where the outcome's own lags say that its responses never settle."""
+    values = dict(zip(linear.terms, linear.beta, strict=True))
+    own = np.array([values.get(f"lag({outcome}, {lag})", 0.0) for lag in range(1, lags + 1)])
+    root = largest_root(own, tuple(range(1, lags + 1))) if lags else 0.0
+    if root >= 1.0:
+        what = f"explosive: the largest autoregressive root is estimated at {root:.3f}"
+        raise BadInput("outcome", what, "difference it, add time effects, or shorten the sample")
 
 
 def overlapping(how: Inference, sample: Design, horizon: int) -> Inference:

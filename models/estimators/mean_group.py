@@ -17,6 +17,7 @@ from models.estimators.gmm import cluster_of_units
 from models.estimators.gmm.options import one_of
 from models.estimators.linear import refuse_weights
 from models.heterogeneity import pesaran_yamagata, random_coefficients, swamy_homogeneity
+from models.inference.record import ROUND_OFF, require_measurable
 from models.results import InferenceUsed, ModelResult, Term, Test
 from models.study import ModelSpec
 from models.unit_regressions import UnitRegressions, regress_units
@@ -63,10 +64,23 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         need = model.X.shape[2] + model.own.shape[2] + 1
         what = f"{len(fits.units)} units have {need} periods with independent regressors"
         raise BadInput("sample", what, "use fewer regressors, or a longer panel")
+    refuse_exact_units(fits, design)
     mean = plain_mean(fits, design, spec)
     if is_swamy(spec):
         mean = swamy_mean(fits, mean.n_clusters)
+    k = len(model.terms)
+    require_measurable(model.terms, np.diag(mean.vcov)[:k], design.y, design.X)
     return as_result(model, fits, mean, design, spec)
+
+
+def refuse_exact_units(fits: UnitRegressions, design: Design) -> None:
+    """Raises BadInput, naming units, where a regression leaves no error variance to measure."""
+    squares = np.bincount(design.unit, design.y**2, len(design.units))[fits.units]
+    exact = fits.units[~(fits.rss > ROUND_OFF * squares)]
+    if len(exact):
+        names = ", ".join(str(label) for label in design.units[exact[:5]])
+        what = f"the regressors explain it perfectly in {len(exact)} units ({names})"
+        raise BadInput("outcome", what, "leave these units out, or drop what repeats the outcome")
 
 
 def is_swamy(spec: ModelSpec) -> bool:

@@ -21,6 +21,7 @@ from models.estimators.linear import (
     fit_screened,
     fit_statistics,
     refuse_effects,
+    refuse_exact,
     refuse_weights,
     report,
 )
@@ -74,6 +75,7 @@ def variance_components(design: Design, group: Codes) -> VarianceComponents:
             'use fewer regressors, or "within"',
         )
     idiosyncratic = float(left @ left) / df
+    refuse_exact(idiosyncratic, design)
     rss, rank, trace = _between(design, group, periods)
     # the mean square between groups, less what the noise within them contributes
     group_variance = max(0.0, (rss - (n_groups - rank) * idiosyncratic) / (n - trace))
@@ -154,6 +156,9 @@ def _regression_form(quasi: Design, linear: LinearFit, group: Codes, how: Infere
         return Test("hausman_robust", float("nan"), None, None, "no variance to test with")
     gap = wide.beta[len(kept) :]
     spread = measured.vcov[len(kept) :, len(kept) :]
+    if np.linalg.matrix_rank(spread) < len(names):
+        note = "fewer clusters than slopes to compare"
+        return Test("hausman_robust", float("nan"), None, None, note)
     statistic = float(gap @ np.linalg.solve(spread, gap))
     note = f"regression form, {measured.convention}"
     p_value = float(chdtrc(len(names), statistic))

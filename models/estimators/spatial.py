@@ -1,8 +1,9 @@
 """Spatial models: neighbours' regressors (slx), outcomes (lag, durbin) or errors (error).
 
 `slx` is least squares with the neighbours' mean of each regressor added, with every kind of
-inference. The others are maximum likelihood through PySAL's spreg (extra `spatial`), for a
-cross-section, or a balanced panel with unit effects.
+inference. `lag`, `durbin` and `error` are maximum likelihood through PySAL's spreg (extra `spatial`),
+for a cross-section, or a balanced panel with unit effects; `lag-iv` and `error-gm` do without normal
+errors (`spatial_moments.py`).
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ from models.estimators.linear import (
     report,
     take_rows,
 )
+from models.inference.measure import measure
+from models.estimators.spatial_moments import moments_of_errors, two_stage_lag
 from models.inference.record import from_variance
 from models.least_squares import LinearFit
-from models.neighbours import spatial_weights
+from models.neighbours import neighbour_means, spatial_weights
 from models.results import ModelResult
-from models.study import ModelSpec
+from models.study import Inference, ModelSpec
 
 OPTIONS = frozenset({"model"})
 PRECISE = 1e-12  # where the search for rho or lambda stops
-MODELS = ("slx", "lag", "durbin", "error")
+NEAR_ONE = 1.0 - 1e-6  # a pull of neighbours beyond it explains all, or nothing stays finite
+MODELS = ("slx", "lag", "durbin", "error", "lag-iv", "error-gm")
 
 
 def fit(design: Design, spec: ModelSpec) -> ModelResult:
@@ -54,26 +58,26 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         linear, dropped = fit_screened(design, design.effects, constant=not design.effects)
         statistics = fit_statistics(linear, "r2_within" if design.effects else "r2")
         return report(linear, design, spec, statistics, (), dropped)
+    if model == "lag-iv":
+        return two_stage_lag(design, spec, W)
     refuse_weights(design, spec)
-    refuse_effects(spec, ((), ("unit",)))
+    refuse_effects(spec, ((),) if model == "error-gm" else ((), ("unit",)))
     if spec.inference.kind != "classical":
         raise BadInput("inference", f"{model} has classical errors only", 'use "classical", or slx')
+    if model == "error-gm":
+        return moments_of_errors(design, spec, W)
     return likelihood(design, spec, W, model)
 
 
 def with_neighbours(design: Design, W: Floats) -> Design:
     """The design with its neighbours' mean regressors; rows without known neighbours go."""
-    grid = calendar_grid(design)
-    X = grid.spread(design.X)
-    lagged = grid.gather(np.einsum("ij,jsk->isk", W, np.nan_to_num(X)))
-    reach = grid.gather(W @ np.isfinite(X[:, :, 0]).astype(np.float64))
-    rows = np.flatnonzero(reach > 0)
+    means = neighbour_means(design, W, design.X)
+    rows = np.flatnonzero(np.isfinite(means).all(axis=1))
     if len(rows) == 0:
         raise BadInput("neighbours", "no row has a neighbour in its period", "check the file")
     wider = replace(
         design,
-        # the mean over the neighbours that are there
-        X=np.hstack([design.X, lagged / np.where(reach > 0, reach, 1.0)[:, None]]),
+        X=np.hstack([design.X, means]),
         terms=(*design.terms, *(f"W {name}" for name in design.terms)),
     )
     return take_rows(wider, rows)
@@ -86,6 +90,7 @@ def likelihood(design: Design, spec: ModelSpec, W: Floats, model: str) -> ModelR
         what = f"{design.n_obs} rows of {n_units} units and {n_periods} periods"
         todo = 'use a balanced panel with effects = ["unit"], a cross-section without, or slx'
         raise BadInput("sample", what, todo)
+    design, dropped = screened(design)
     weights, ml_error, ml_lag = pysal()
     fitted = cross_section if n_periods == 1 else panel
     kind = (ml_error if model == "error" else ml_lag)[n_periods > 1]
@@ -93,12 +98,28 @@ def likelihood(design: Design, spec: ModelSpec, W: Floats, model: str) -> ModelR
     beta, vcov, residuals, log_likelihood = fitted(design, quiet, kind)
     names = design.terms if n_periods > 1 else (CONSTANT, *design.terms)
     names = (*names, "lambda" if model == "error" else "rho")
+    if abs(beta[-1]) > NEAR_ONE:
+        what = f"{names[-1]} is estimated at {beta[-1]:.6f}, where the model has no solution"
+        raise BadInput("outcome", what, "drop what units share, or use slx")
     shape, ones = np.empty((design.n_obs, len(beta))), np.ones(design.n_obs)
     linear = LinearFit(names, design.y, shape, beta, residuals, ones, vcov, (), 0)
     convention = "maximum likelihood, asymptotic (information matrix), normal"
     measured = from_variance(linear, vcov, np.inf, convention)
     fit: dict[str, float | None] = {"log_likelihood": log_likelihood}
-    return report(linear, design, spec, fit, (), (), measured)
+    return report(linear, design, spec, fit, (), dropped, measured)
+
+
+def screened(design: Design) -> tuple[Design, tuple[str, ...]]:
+    """The design with the regressors that least squares could tell apart, and what was dropped.
+
+    Raises BadInput for a treatment without variation of its own, or an outcome without any left:
+    the likelihood would answer with round-off.
+    """
+    linear, dropped = fit_screened(design, design.effects, constant=not design.effects)
+    measure(linear, design, Inference(kind="classical"))
+    kept = [j for j, name in enumerate(design.terms) if name in linear.terms]
+    names = tuple(design.terms[j] for j in kept)
+    return replace(design, X=design.X[:, kept], terms=names), dropped
 
 
 def pysal() -> tuple[Any, tuple[Any, Any], tuple[Any, Any]]:

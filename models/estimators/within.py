@@ -9,7 +9,7 @@ from models.absorb import is_nested
 from models.design import Design
 from models.estimators.linear import fit_screened, fit_statistics, report
 from models.least_squares import LinearFit
-from models.nickell import nickell_bound
+from models.nickell import lagged_outcome, nickell_bound
 from models.results import ModelResult, Test
 from models.study import ModelSpec
 
@@ -21,7 +21,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
 
     r2_within compares with the outcome's variation after the effects. A regressor that is the
     outcome a period earlier gets its Nickell bias beside it where units have effects. Raises
-    BadInput without effects, or for a treatment that they absorb.
+    BadInput without effects, for a treatment that they absorb, or a lag's coefficient of 1 or more.
     """
     if not design.effects:
         raise BadInput("effects", "within needs some", 'add effects = ["unit", "time"]')
@@ -36,5 +36,12 @@ def _dynamic_bias(design: Design, linear: LinearFit) -> tuple[Test, ...]:
     if not any(is_nested(codes, design.unit) for codes in design.effects):
         return ()
     kept = [design.terms.index(name) for name in linear.terms]
-    bound = nickell_bound(replace(design, X=design.X[:, kept], terms=linear.terms), linear.beta)
+    kept_design = replace(design, X=design.X[:, kept], terms=linear.terms)
+    column = lagged_outcome(kept_design)
+    if column is None:
+        return ()
+    if linear.beta[column] >= 1.0:
+        what = f"explosive: {linear.terms[column]} is estimated at {linear.beta[column]:.3f}"
+        raise BadInput("outcome", what, "difference it, add time effects, or shorten the sample")
+    bound = nickell_bound(kept_design, linear.beta)
     return () if bound is None else (bound,)

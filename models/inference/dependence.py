@@ -24,7 +24,7 @@ def driscoll_kraay(fit: LinearFit, calendar: Codes, lags: int) -> Floats:
     scores summed by period, no small-sample factor: Driscoll and Kraay (1998).
     """
     sums = group_sums(calendar, fit.scores, None, int(calendar.max()) + 1)
-    return fit.bread @ _bartlett([sums], lags) @ fit.bread
+    return fit.bread @ bartlett(sums, lags) @ fit.bread
 
 
 def newey_west(fit: LinearFit, unit: Codes, calendar: Codes, lags: int) -> Floats:
@@ -95,13 +95,20 @@ def distances_km(latitude: Floats, longitude: Floats) -> Floats:
     return distances
 
 
-def _bartlett(series: list[Floats], lags: int) -> Floats:
-    """Long-run cross-products of score series (T, k), Bartlett weights."""
-    k = series[0].shape[1]
-    meat = np.zeros((k, k))
-    for sums in series:
-        meat += sums.T @ sums
-        for lag in range(1, min(lags, len(sums) - 1) + 1):
-            product = sums[lag:].T @ sums[:-lag]
-            meat += (1.0 - lag / (lags + 1.0)) * (product + product.T)
-    return meat
+def bartlett(sums: Floats, lags: int) -> Floats:
+    """Long-run cross-products (k, k) of a series (T, k), Bartlett weights."""
+    meat = sums.T @ sums
+    for lag in range(1, min(lags, len(sums) - 1) + 1):
+        product = sums[lag:].T @ sums[:-lag]
+        meat += (1.0 - lag / (lags + 1.0)) * (product + product.T)
+    return np.asarray(meat)
+
+
+def require_periods(n_periods: int, lags: int, kind: str) -> None:
+    """Raises BadInput for lags that reach beyond the periods there are."""
+    if lags < 0 or lags >= n_periods or n_periods < 2:
+        raise BadInput(
+            f"inference.kind = '{kind}'",
+            f"{lags} lag(s) with {n_periods} period(s)",
+            "use fewer lags, or cluster by unit",
+        )

@@ -26,6 +26,7 @@ from models.inference.dependence import (
     driscoll_kraay,
     newey_west,
     panel_corrected,
+    require_periods,
 )
 from models.inference.leverage import bias_reduced, jackknife
 from models.inference.randomization import randomize
@@ -138,7 +139,7 @@ def _clustered_twice(
 def _driscoll_kraay(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     calendar, n_periods = _calendar(design)
     lags = default_lags(n_periods) if how.lags is None else how.lags
-    _require_periods(n_periods, lags, how.kind)
+    require_periods(n_periods, lags, how.kind)
     convention = (
         f"Driscoll-Kraay with {lags} lag(s), Bartlett weights, no small-sample factor, "
         f"t with {n_periods - 1} df"
@@ -149,7 +150,7 @@ def _driscoll_kraay(fit: LinearFit, design: Design, how: Inference) -> Uncertain
 def _newey_west(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     calendar, n_periods = _calendar(design)
     lags = default_lags(n_periods) if how.lags is None else how.lags
-    _require_periods(n_periods, lags, how.kind)
+    require_periods(n_periods, lags, how.kind)
     df = _residual_df(fit)
     convention = f"Newey-West within units, {lags} lag(s), Bartlett weights, t with {df} df"
     return from_variance(fit, newey_west(fit, design.unit, calendar, lags), df, convention)
@@ -191,15 +192,6 @@ def _calendar(design: Design) -> tuple[Codes, int]:
 
 def _residual_df(fit: LinearFit) -> int:
     return fit.n_obs - len(fit.terms) - fit.n_absorbed
-
-
-def _require_periods(n_periods: int, lags: int, kind: str) -> None:
-    if lags < 0 or lags >= n_periods or n_periods < 2:
-        raise BadInput(
-            f"inference.kind = '{kind}'",
-            f"{lags} lag(s) with {n_periods} period(s)",
-            "use fewer lags, or cluster by unit",
-        )
 
 
 def _few(clusters: Clusters, effective: float) -> tuple[str, ...]:

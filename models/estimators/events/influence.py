@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from data.errors import BadInput
 from models.absorb import dense_codes, group_sums
@@ -15,6 +14,7 @@ from models.estimators.events.event_study import path_tests
 from models.estimators.gmm import cluster_of_units
 from models.estimators.linear import terms_of
 from models.inference import Uncertainty
+from models.inference.record import ROUND_OFF, of_estimates, require_above
 from models.results import InferenceUsed, ModelResult, Test
 from models.study import ModelSpec
 
@@ -100,25 +100,11 @@ def _clustered(found: Influence, design: Design, spec: ModelSpec) -> Uncertainty
     size = int(codes.max()) + 1
     sums = group_sums(codes, found.influence, None, size)
     vcov = sums.T @ sums
-    std_error = np.sqrt(np.diag(vcov))
-    if not np.all(std_error > 0.0):
-        term = found.terms[int(np.argmin(std_error))]
-        what = "no variation left to measure, so it would be zero"
-        raise BadInput(f"standard error of '{term}'", what, "check the outcome for constants")
-    df = np.full(len(std_error), size - 1.0)
-    half = stdtrit(df, 0.975) * std_error
-    statistic = found.estimate / std_error
-    return Uncertainty(
-        std_error=std_error,
-        df=df,
-        statistic=statistic,
-        p_value=np.asarray(2.0 * stdtr(df, -np.abs(statistic))),
-        conf_low=found.estimate - half,
-        conf_high=found.estimate + half,
-        vcov=vcov,
-        n_clusters={name: size},
-        convention=(
-            f"{found.method}, clustered by {name} ({size} clusters), no small-sample factor, "
-            f"t with {size - 1} df"
-        ),
+    # an average of gaps between outcomes, so one row's own length is the yardstick
+    least = ROUND_OFF * (design.y @ design.y) / design.n_obs
+    require_above(found.terms, np.diag(vcov), np.full(len(vcov), least))
+    convention = (
+        f"{found.method}, clustered by {name} ({size} clusters), no small-sample factor, "
+        f"t with {size - 1} df"
     )
+    return of_estimates(found.estimate, vcov, size - 1.0, convention, {name: size})

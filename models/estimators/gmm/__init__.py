@@ -22,6 +22,7 @@ from models.estimators.gmm.tests import (
     serial_correlation,
     wald,
 )
+from models.estimators.linear import refuse_exact
 from models.estimators.normal_reference import normal_terms
 from models.inference.cluster import find_clusters
 from models.results import InferenceUsed, ModelResult, Test
@@ -37,6 +38,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     choices = read_choices(spec)
     cluster_name = spec.inference.by[0] if spec.inference.by else "unit"
     done = estimate_model(design, spec, choices, cluster_name)
+    refuse_exact(done.fit.sigma2, design)
     refuse_explosive(done, choices)
     return as_result(done, spec, choices, cluster_name)
 

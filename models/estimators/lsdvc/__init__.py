@@ -23,6 +23,7 @@ from models.estimators.gmm.equations import (
 from models.estimators.gmm.estimation import collect_moments, solve_step
 from models.estimators.gmm.instruments import GmmBlock, build_instruments
 from models.estimators.gmm.options import FURTHEST, one_of, refuse_effects
+from models.estimators.linear import refuse_exact
 from models.estimators.lsdvc.bias import Corrected, correct_within
 from models.estimators.lsdvc.panels import simulated
 from models.estimators.normal_reference import normal_terms
@@ -60,6 +61,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     refuse_explosive(float(first[0]), INITIAL[choices.initial])
     corrected = correct_within(levels, first, choices.order)
     refuse_explosive(float(corrected.beta[0]), "lsdvc")
+    refuse_exact(corrected.sigma2, design)
     name = spec.inference.by[0] if spec.inference.by else "unit"
     clusters = cluster_of_units(design, name)
     drawn = bootstrap(levels, corrected, clusters, choices)

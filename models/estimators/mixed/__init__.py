@@ -14,9 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from data.errors import BadInput
-from models.absorb import dense_codes, is_nested
+from models.absorb import absorb, dense_codes, is_nested
 from models.design import Codes, Design, Floats
-from models.estimators.linear import CONSTANT, refuse_weights, report
+from models.estimators.linear import CONSTANT, refuse_exact, refuse_weights, report
 from models.estimators.mixed.fit import MixedFit, fit_mixed
 from models.estimators.mixed.groups import groupings_of
 from models.estimators.mixed.likelihood import Grouping
@@ -59,7 +59,16 @@ def fitted(design: Design, spec: ModelSpec) -> tuple[MixedFit, Floats, tuple[str
         raise BadInput("likelihood", f"unknown {method!r}", 'use "reml" or "ml"')
     groups = groupings_of(design, spec)
     X, terms = regressors(design, groups)
+    refuse_exact(within_groups(design, groups, X), design)
     return fit_mixed(design.y, X, groups, method == "reml"), X, terms
+
+
+def within_groups(design: Design, groups: tuple[Grouping, ...], X: Floats) -> float:
+    """The outcome's mean square about what X (n, p) and a level for each group explain."""
+    codes = tuple(group.codes for group in groups)
+    left = absorb(codes, None, design.n_obs).residual(np.column_stack([design.y, X]))
+    slopes, *_ = np.linalg.lstsq(left[:, 1:], left[:, 0], rcond=None)
+    return float(np.mean((left[:, 0] - left[:, 1:] @ slopes) ** 2))
 
 
 def regressors(
