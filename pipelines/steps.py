@@ -93,7 +93,6 @@ def specification_curve(
     with session.step(f"specification curve of {study.id}"):
         if dask is None:
             return run_curve(study, panel, session.say)
-        from pipelines.cluster import on_dask  # Prefect and Dask, only where asked for
+        from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for
 
-        with on_dask(dask) as workplace:
-            return run_curve(study, panel, session.say, workplace)
+        return curve_on_dask(study, panel, session.say, dask)

@@ -7,8 +7,9 @@ same bits on one machine and on many.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ import pandas as pd
 from models.design import Floats
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_group
+from models.engine.main_model import MainModel, leave_out, trial
+from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
 from models.engine.setting import Setting
@@ -37,7 +40,11 @@ class ChunkTable:
 
 
 class Workplace(Protocol):
-    """Where chunks are computed; both answers come in the order of the chunks."""
+    """Where a multiverse is computed; tables and draws come in the order of the chunks."""
+
+    def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
+        """Begin the main model's audit and influence analysis; the call waits for them."""
+        ...
 
     def tables(self, count: int) -> Iterable[ChunkTable]:
         """The estimates of chunks 0 to count - 1."""
@@ -57,6 +64,25 @@ class Here:
         self.setting = setting
         self.parts = parts(setting)
         self._resamplers: dict[int, list[Resampler]] = {}
+
+    def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
+        """The main model's audit and influence analysis, when they are asked for."""
+
+        def compute() -> MainModel:
+            say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
+            rejected = [self.rejections(block) for block in range(BLOCKS)]
+            return MainModel(placebo_audit(self.trial, rejected), leave_out(self.setting))
+
+        return compute
+
+    @cached_property
+    def trial(self) -> Trial:
+        """The main model's audit."""
+        return trial(self.setting)
+
+    def rejections(self, block: int) -> Indices:
+        """Rejected placebos of one of the audit's blocks, by judge."""
+        return self.trial.rejections(block)
 
     def table(self, chunk: int) -> ChunkTable:
         """The estimates of one chunk."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,12 +13,20 @@ from models.absorb import dense_codes
 from models.engine.audit import AuditSample
 from models.engine.declared import Declared, Stratum
 from models.engine.leave_out import COLUMNS, leave_each_out
-from models.engine.placebo_audit import Audited, placebo_audit
+from models.engine.placebo_audit import Audited, Trial, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import MAIN, Setting, codes_in
 from models.fitting import fit_model
+
+
+@dataclass(frozen=True)
+class MainModel:
+    """What is known of the main model beyond its row: the audit, and it without each group."""
+
+    audit: PlaceboAudit
+    leave_out: pd.DataFrame
 
 
 def main_group(setting: Setting) -> SampleGroup:
@@ -32,7 +40,7 @@ def main_group(setting: Setting) -> SampleGroup:
     return next(sample_groups(setting.columns, declared, stratum, setting.clusters))
 
 
-def leave_out(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -> pd.DataFrame:
+def leave_out(setting: Setting) -> pd.DataFrame:
     """The main model without each group of the multiverse's `leave_out` column; empty if none.
 
     Raises BadInput for a column that is not there.
@@ -46,12 +54,13 @@ def leave_out(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -
         todo = "name unit, parent or a column of the panel"
         raise BadInput(setting.where, f"leave_out is {name!r}, which the panel lacks", todo)
     codes, labels = pd.factorize(setting.frame[column], sort=True)
-    say(f"the main model without each of {len(labels)} groups of {column}")
+    main = main_group(setting)
     return leave_each_out(main, codes[main.rows].astype(np.int64), np.asarray(labels, dtype=object))
 
 
-def audit(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -> PlaceboAudit:
+def trial(setting: Setting) -> Trial:
     """The main model's placebo audit, every kind of inference and the chosen one marked."""
+    main = main_group(setting)
     panel, rows = setting.panel, main.rows
     names = dict.fromkeys((*setting.clusters, panel.parent, panel.unit))
     clusters = {
@@ -78,4 +87,4 @@ def audit(setting: Setting, main: SampleGroup, say: Callable[[str], None]) -> Pl
         treatment=treatment,
         chosen=fit_model(setting.study, panel, setting.frame, index).inference,
     )
-    return placebo_audit(audited, setting.multiverse.seed, say)
+    return prepared(audited, setting.multiverse.seed)

@@ -14,7 +14,6 @@ from data.errors import BadInput
 from data.panel import Panel
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
-from models.engine.main_model import audit, leave_out, main_group
 from models.engine.results import Curve, DroppedCells, JointTest
 from models.engine.setting import Setting, lay_out
 from models.engine.specs_table import WORKING
@@ -42,6 +41,7 @@ def run_curve(
 
 def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     started = time.perf_counter()
+    main_model = workplace.main_model(say)
     chunks = _estimate(setting, workplace, say)
     dropped = (*setting.declared.excluded, *_failed(chunks))
     specs = pd.concat([chunk.table for chunk in chunks], ignore_index=True)
@@ -52,10 +52,8 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     estimated = time.perf_counter()
     joint, specs = _joint(setting, workplace, chunks, specs, say)
     tested = time.perf_counter()
-    main = main_group(setting)
     summary, by_pair = summarise(specs)
-    placebos = audit(setting, main, say)
-    without = leave_out(setting, main, say)
+    main = main_model()
     return Curve(
         study=setting.study,
         panel_name=setting.panel.name,
@@ -71,15 +69,15 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         by_pair=by_pair,
         variance=variance_shares(specs, setting.declared.optional),
         joint=joint,
-        placebo_audit=placebos,
-        leave_out=without,
+        placebo_audit=main.audit,
+        leave_out=main.leave_out,
         leave_out_by=setting.multiverse.leave_out,
         seconds={
             "specifications": estimated - started,
             "joint": tested - estimated,
             "main model": time.perf_counter() - tested,
         },
-        warnings=() if placebos.warning is None else (placebos.warning,),
+        warnings=() if main.audit.warning is None else (main.audit.warning,),
     )
 
 

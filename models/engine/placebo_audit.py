@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.absorb import is_nested
 from models.design import Codes, Floats
-from models.engine.audit import AuditSample, Judge, quick_judges, rejection_rates
+from models.engine.audit import AuditSample, Judge, quick_judges, rejections
 from models.engine.audit_costly import costly_judges
 from models.engine.placebo import PlaceboProcess, describe
 from models.engine.results import PlaceboAudit, RejectionRate
@@ -17,6 +18,9 @@ from models.results import InferenceUsed
 
 PLACEBOS = 2000
 COSTLY_PLACEBOS = 400
+QUICK_BLOCK, COSTLY_BLOCK = 200, 100  # placebos handled at a time
+QUICK_BLOCKS, COSTLY_BLOCKS = PLACEBOS // QUICK_BLOCK, COSTLY_PLACEBOS // COSTLY_BLOCK
+BLOCKS = QUICK_BLOCKS + COSTLY_BLOCKS
 UNFIT = 0.10  # a 5 % test that rejects more often than this misleads
 
 
@@ -38,19 +42,49 @@ class Audited:
     chosen: InferenceUsed
 
 
-def placebo_audit(audited: Audited, seed: int, say: Callable[[str], None]) -> PlaceboAudit:
-    """Rejection rates at 5 % of each inference, over placebos that are alike the treatment."""
-    period = audited.sample.period
+@dataclass(frozen=True)
+class Trial:
+    """An audit ready to be held: block by block, each with random numbers of its own."""
+
+    audited: Audited
+    process: PlaceboProcess
+    quick: tuple[Judge, ...]
+    costly: tuple[Judge, ...]
+    seed: int
+
+    def rejections(self, block: int) -> NDArray[np.int64]:
+        """Rejected placebos of blocks 0 to BLOCKS - 1, by quick judge or, last, by costly one."""
+        costly = block >= QUICK_BLOCKS
+        rng = np.random.default_rng([self.seed, block])
+        treatments = self.process.draw(COSTLY_BLOCK if costly else QUICK_BLOCK, rng)
+        return rejections(self.audited.sample, self.costly if costly else self.quick, treatments)
+
+
+def prepared(audited: Audited, seed: int) -> Trial:
+    """The treatment described, and every kind of inference ready to judge its placebos."""
     unit_effects = any(is_nested(c, audited.unit) for c in audited.sample.projected.effects)
     process = describe(
-        audited.x, audited.unit, period, audited.parent, audited.national, unit_effects
+        audited.x,
+        audited.unit,
+        audited.sample.period,
+        audited.parent,
+        audited.national,
+        unit_effects,
     )
-    say(f"placebo audit: {PLACEBOS} placebo treatments")
     quick, costly = quick_judges(audited.sample), costly_judges(audited.sample, seed)
-    rng = np.random.default_rng(seed)
+    return Trial(audited, process, tuple(quick), tuple(costly), seed)
+
+
+def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> PlaceboAudit:
+    """Rejection rates at 5 % of each inference, over placebos that are alike the treatment.
+
+    `rejected` holds what `trial.rejections` gives for each of the BLOCKS, in order.
+    """
+    audited, process = trial.audited, trial.process
+    quick, costly = rejected[:QUICK_BLOCKS], rejected[QUICK_BLOCKS:]
     rates = [
-        *_rates(audited, quick, process, PLACEBOS, rng),
-        *_rates(audited, costly, process, COSTLY_PLACEBOS, rng),
+        *_rates(audited, trial.quick, np.sum(quick, axis=0), PLACEBOS),
+        *_rates(audited, trial.costly, np.sum(costly, axis=0), COSTLY_PLACEBOS),
     ]
     own = next((rate for rate in rates if rate.chosen), None)
     return PlaceboAudit(
@@ -60,7 +94,7 @@ def placebo_audit(audited: Audited, seed: int, say: Callable[[str], None]) -> Pl
         persistence=process.persistence,
         parent_share=_parent_share(process, audited),
         placebos=PLACEBOS,
-        seed=seed,
+        seed=trial.seed,
         rates=tuple(rates),
         sentence=_sentence(own, audited.chosen),
         warning=_warning(own, rates),
@@ -68,13 +102,9 @@ def placebo_audit(audited: Audited, seed: int, say: Callable[[str], None]) -> Pl
 
 
 def _rates(
-    audited: Audited,
-    judges: list[Judge],
-    process: PlaceboProcess,
-    placebos: int,
-    rng: np.random.Generator,
+    audited: Audited, judges: Sequence[Judge], rejected: NDArray[np.int64], placebos: int
 ) -> list[RejectionRate]:
-    rates = rejection_rates(audited.sample, judges, process, placebos, rng)
+    rates = [float(count) / placebos for count in rejected]
     return [
         RejectionRate(
             kind=judge.kind,

@@ -11,8 +11,9 @@ from models.design import Design
 from models.engine.audit import AuditSample, Judge, fit_placebos, quick_judges
 from models.engine.audit_costly import costly_judges
 from models.engine.placebo import PlaceboProcess, describe
-from models.engine.placebo_audit import Audited, placebo_audit
+from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
+from models.engine.results import PlaceboAudit
 from models.estimators import within
 from models.results import InferenceUsed
 from models.study import Inference, ModelSpec
@@ -162,6 +163,12 @@ def simulated_null(seed: int) -> Design:
     return replace(blank, unit=unit, time=time, parent=parent, effects=(unit, time))
 
 
+def held(audited: Audited, seed: int) -> PlaceboAudit:
+    """The audit, block by block."""
+    trial = prepared(audited, seed)
+    return placebo_audit(trial, [trial.rejections(block) for block in range(BLOCKS)])
+
+
 def test_clustering_by_region_rejects_a_national_null_half_of_the_time() -> None:
     rates: dict[str, list[float]] = {"parent": [], "unit": []}
     for seed in range(3):
@@ -171,7 +178,7 @@ def test_clustering_by_region_rejects_a_national_null_half_of_the_time() -> None
         sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
         chosen = InferenceUsed("cluster", ("unit",), "CR1")
         audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
-        record = placebo_audit(audited, seed, lambda _: None)
+        record = held(audited, seed)
         assert record.level == "national"
         assert record.persistence == pytest.approx(0.8, abs=0.1)
         for rate in record.rates:
@@ -191,7 +198,7 @@ def test_chosen_country_clustering_is_not_warned_against() -> None:
     sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
     chosen = InferenceUsed("cluster", ("parent",), "CR2")
     audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
-    record = placebo_audit(audited, 1, lambda _: None)
+    record = held(audited, 1)
     assert [rate.correction for rate in record.rates if rate.chosen] == ["CR2"]
     assert record.warning is None
 

@@ -1,0 +1,187 @@
+"""`regsi run --dask` on a scheduler and two workers, all processes of this machine.
+
+One worker is stopped while it holds tasks, and then killed. The published curve must still be the
+one that this process computes, bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from distributed import Client
+
+from data.panels.own import read_own_panel
+from models.engine.multiverse import run_curve
+from models.engine.results import as_document
+from models.study.file import read_study
+from pipelines.cluster import key_of
+
+PROJECT = Path(__file__).resolve().parents[2]
+DASK = Path(sys.executable).with_name("dask")
+CONTROLS = [f"c{j}" for j in range(10)]
+STUDY = f"""
+[study]
+id = "NAME"
+[panel]
+file = "panel.csv"
+unit = "geo"
+time = "year"
+parent = "country"
+[[model]]
+id = "main"
+estimator = "within"
+outcome = "y"
+treatment = "x"
+controls = ["c0"]
+effects = ["unit", "time"]
+inference = {{ kind = "cluster", by = ["parent"], correction = "CR1" }}
+[multiverse]
+model = "main"
+outcomes = ["y"]
+treatments = ["x"]
+controls = {{ always = [], any_of = {json.dumps(CONTROLS)} }}
+effects = [["unit", "time"], ["unit", "parent*time"]]
+samples = {{ all = "true", late = "year > 2003" }}
+weights = ["none"]
+joint = {{ draws = 499, seed = SEED }}
+leave_out = "parent"
+"""
+
+
+def write_study(folder: Path, name: str, seed: int) -> Path:
+    """A study of 4,096 specifications on 30 countries of 3 regions over 10 years."""
+    rng = np.random.default_rng(seed)
+    unit, time_ = np.divmod(np.arange(900), 10)
+    panel = pd.DataFrame({"geo": [f"R{u:02d}" for u in unit], "year": 2000 + time_})
+    panel["country"] = [f"C{u // 3:02d}" for u in unit]
+    for column in ("x", *CONTROLS):
+        panel[column] = rng.normal(size=900)
+    panel["y"] = panel["x"] + panel["c1"] + rng.normal(size=900)
+    panel.loc[rng.random(900) < 0.05, "c2"] = np.nan
+    folder.mkdir()
+    panel.to_csv(folder / "panel.csv", index=False)
+    path = folder / f"{name}.toml"
+    path.write_text(STUDY.replace("NAME", name).replace("SEED", str(seed)), "utf-8")
+    return path
+
+
+def here(path: Path) -> str:
+    """The curve's document as this process computes it."""
+    panel = read_own_panel(path.parent / "panel.csv", "geo", "year", "country", None)
+    return json.dumps(as_document(run_curve(read_study(path), panel, lambda _: None)))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler's address and its workers, by their own addresses."""
+
+    address: str
+    workers: dict[str, subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """One scheduler and two workers of one thread."""
+    note = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(note), "--no-dashboard"]
+    with ExitStack() as stack:
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [str(DASK), *arguments, *common],
+                cwd=PROJECT,
+                stderr=subprocess.DEVNULL,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        workers = [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        wait_until(note.exists)
+        address = json.loads(note.read_text("utf-8"))["address"]
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=60)
+            pids = {pid: where for where, pid in client.run(os.getpid).items()}
+        yield Cluster(address, {pids[worker.pid]: worker for worker in workers})
+
+
+def wait_until(true: object, seconds: float = 150.0) -> None:
+    """Waits for what a callable says, or fails."""
+    assert callable(true)
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, "nothing happened"
+        time.sleep(0.02)
+
+
+def kill_one_at_work(cluster: Cluster, key: str) -> tuple[str, ...]:
+    """Kills the first worker that has tasks while the data `key` are there; gives these tasks."""
+    with Client(cluster.address, set_as_default=False) as client:
+        wait_until(lambda: key in client.list_datasets())
+        held: dict[str, tuple[str, ...]] = {}
+
+        def at_work() -> bool:
+            held.update({where: keys for where, keys in client.processing().items() if keys})
+            return bool(held)
+
+        wait_until(at_work)
+        victim, process = next((w, p) for w, p in cluster.workers.items() if w in held)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.2)  # what it had finished has been told by now
+        lost = tuple(client.processing()[victim])
+        process.kill()
+    return lost
+
+
+@pytest.mark.slow  # Prefect's server, and Prefect in each worker, take most of its minute to start
+def test_two_workers_one_killed_give_the_bits_of_one_process(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "study", "struck", 2)
+    home = tmp_path / "home"
+    command = [sys.executable, "-m", "pipelines.cli", "run", str(path)]
+    panel = read_own_panel(path.parent / "panel.csv", "geo", "year", "country", None)
+    with subprocess.Popen(
+        [*command, "--home", str(home), "--dask", cluster.address],
+        cwd=PROJECT,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("PREFECT", "REGSI"))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as run:
+        try:
+            lost = kill_one_at_work(cluster, key_of(read_study(path), panel))
+        except BaseException:
+            run.kill()
+            raise
+        told, _ = run.communicate(timeout=200)
+    assert run.returncode == 0, told
+    assert lost, "the worker was killed while it had nothing to do"
+    (folder,) = home.glob("runs/struck-*")
+    assert (folder / "curve.json").read_text("utf-8") == here(path)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from data.errors import SourceOutOfReach
+    from pipelines import cluster as on_cluster
+
+    monkeypatch.setattr(on_cluster, "PATIENCE", "1s")
+    path = write_study(tmp_path / "study", "alone", 3)
+    panel = read_own_panel(path.parent / "panel.csv", "geo", "year", "country", None)
+    with pytest.raises(SourceOutOfReach, match="no scheduler answers"):
+        on_cluster.curve_on_dask(read_study(path), panel, lambda _: None, "tcp://127.0.0.1:9")
