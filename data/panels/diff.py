@@ -22,7 +22,9 @@ class PanelChange:
 
     revised has one row per cell that both panels know with different values (unit, time, column,
     old, new), largest relative change first; appeared and withdrawn count cells that only the
-    new, or only the old, panel knows among the rows both have.
+    new, or only the old, panel knows among the rows both have. A period is new if it has rows for
+    the first time, or a column its first figure in it: a panel by recipe has its rows from the
+    beginning. So is a unit.
     """
 
     revised: pd.DataFrame
@@ -55,10 +57,11 @@ def compare(old: Panel, new: Panel) -> PanelChange:
     )
     size = (revised["new"] / revised["old"] - 1).abs()
     revised = revised.loc[size.sort_values(ascending=False, kind="stable").index]
+    first = _first_figures(before, after, columns)
     return PanelChange(
         revised.reset_index(drop=True),
-        _only_new(before, after, old.time),
-        _only_new(before, after, old.unit),
+        _with_rows_of(first.periods, 1, _only_new(before, after, old.time)),
+        _with_rows_of(first.units, 0, _only_new(before, after, old.unit)),
         len(before.index.difference(after.index)),
         int((known_b & ~known_a).sum()),
         int((known_a & ~known_b).sum()),
@@ -75,11 +78,14 @@ def stages(old: Panel, new: Panel) -> Iterator[tuple[str, Panel]]:
     known = current.loc[both, columns].notna() & revised.notna()
     current.loc[both, columns] = current.loc[both, columns].where(~known, revised)
     yield "revised values", _panel(new, current)
+    first = _first_figures(before, after, columns)
     added = after.loc[after.index.difference(before.index)]
     is_new_period = added.index.get_level_values(1).isin(_only_new(before, after, old.time))
     is_new_unit = added.index.get_level_values(0).isin(_only_new(before, after, old.unit))
+    current.loc[both, columns] = current.loc[both, columns].where(~first.periods, after)
     current = pd.concat([current, added[is_new_period & ~is_new_unit]])
     yield "new periods", _panel(new, current)
+    current.loc[both, columns] = current.loc[both, columns].where(~first.units, after)
     current = pd.concat([current, added[is_new_unit]])
     yield "new units", _panel(new, current)
     yield "cells or rows filled or withdrawn, changed flags", new
@@ -102,6 +108,37 @@ def _aligned(old: Panel, new: Panel) -> tuple[pd.DataFrame, pd.DataFrame]:
                 "keep one row for each in the file",
             )
     return old.frame.set_index([old.unit, old.time]), new.frame.set_index([new.unit, new.time])
+
+
+@dataclass(frozen=True)
+class _First:
+    """Which cells of rows that both panels have, by column, are a period's or a unit's first."""
+
+    periods: pd.DataFrame
+    units: pd.DataFrame
+
+
+def _first_figures(before: pd.DataFrame, after: pd.DataFrame, columns: list[str]) -> _First:
+    """Cells that appeared in a period, or for a unit, of which a column had no figure before.
+
+    A column that had none at all is a new column, not a new period or unit.
+    """
+    both = before.index.intersection(after.index)
+    was = before[columns].notna()
+    appeared = ~was.loc[both] & after.loc[both, columns].notna() & was.any()
+    empty = [
+        ~was.groupby(level=level).any().reindex(both.get_level_values(level)).set_axis(both)
+        for level in (0, 1)
+    ]
+    return _First(periods=appeared & empty[1] & ~empty[0], units=appeared & empty[0])
+
+
+def _with_rows_of(
+    cells: pd.DataFrame, level: int, others: tuple[object, ...]
+) -> tuple[object, ...]:
+    """The units or periods of the cells that are true, and the others; sorted."""
+    found = cells.index[cells.any(axis=1)].get_level_values(level)
+    return tuple(sorted({*found, *others}))
 
 
 def _numeric(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ import pytest
 
 from data.ingest import ingest
 from data.panels import recipe as panel_recipe
+from data.panels.build import build_panel
+from data.panels.store import write_panel
 from data.warehouse import Warehouse
+from models.fitting import fit_study
+from models.results import as_json
+from models.study.file import read_study
 from pipelines.cli import main
 
 pytestmark = pytest.mark.realdata
@@ -140,3 +146,89 @@ def test_the_diff_of_a_study_names_the_revisions(
     moved = document["after"]["estimate"] - document["before"]["estimate"]
     assert moves["revised values"] == pytest.approx(moved, rel=1e-12) != 0
     assert moves["new periods"] == moves["new units"] == 0
+
+
+TO_2019 = RECIPE.replace("last = 2013", "last = 2019").split("young =")[0] + """
+adult = { where = { age = "Y_GE15" }, label = "Unemployment rate, 15 and over" }
+
+[derived]
+lagged = { expression = "lag(adult, 1)", label = "Before", unit = "percent", level = "regional" }
+"""
+PERSISTENCE = STUDY.replace('treatment = "adult"', 'treatment = "lagged"').replace("young", "adult")
+
+
+@pytest.fixture
+def two_editions(realdata: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with the bulk file of 2014 and the export of 2024, and a study to the year 2019."""
+    (tmp_path / "panels").mkdir()
+    (tmp_path / "panels" / "rates.toml").write_text(TO_2019)
+    (tmp_path / "rates.toml").write_text(PERSISTENCE)
+    monkeypatch.setattr(panel_recipe, "PANELS", tmp_path / "panels")
+    panel_recipe.panel_recipe.cache_clear()
+    _load(tmp_path / "home", realdata / "eurostat_lfu3rt_2014")
+    _load(tmp_path / "home", realdata / "eurostat_databrowser_xlsx_2024")
+    return tmp_path
+
+
+def _diff(folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    panel_recipe.panel_recipe.cache_clear()
+    arguments = ["--home", str(folder / "home"), "--json", "--between", str(FIRST), str(EXPORT)]
+    code = main(["diff", str(folder / "rates.toml"), *arguments])
+    out, err = capsys.readouterr()
+    panel_recipe.panel_recipe.cache_clear()
+    assert code == 0, err
+    document: dict[str, Any] = json.loads(out)
+    return document
+
+
+def test_the_diff_of_two_real_editions_accounts_for_all_that_moved(
+    two_editions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Revisions, six more years, and regions that had no figure before."""
+    for day, rates in ((FIRST, [22.1, 28.2]), (EXPORT, [22.0, 28.7])):
+        frame = build_panel("rates", two_editions / "home", day, lambda _: None).frame
+        of_2013 = frame[frame["year"] == 2013].set_index("geo")["adult"]
+        assert of_2013[["ES11", "EL30"]].tolist() == rates
+    document = _diff(two_editions, capsys)
+    assert document["new_periods"] == [str(year) for year in range(2014, 2020)]
+    assert {"IE04", "LT01", "EL51"} <= set(document["new_units"])
+    galicia = {"geo": "ES11", "year": 2013, "column": "adult", "old": 22.1, "new": 22.0}
+    assert galicia in document["revisions"]
+    moves = {move["what"]: move["change"] for move in document["moves"]}
+    assert all(moves[kind] != 0 for kind in ("revised values", "new periods", "new units"))
+    moved = document["after"]["estimate"] - document["before"]["estimate"]
+    assert sum(moves.values()) == pytest.approx(moved, rel=1e-9)
+
+
+def _published(folder: Path) -> float:
+    """A run of the study as of the first edition, whose figure other code had computed."""
+    panel = build_panel("rates", folder / "home", FIRST, lambda _: None)
+    models = as_json(fit_study(read_study(str(folder / "rates.toml")), panel).models)
+    models[0]["terms"][0]["estimate"] += 0.01
+    run = folder / "home" / "runs" / "rates-0123456789ab"
+    run.mkdir(parents=True)
+    write_panel(panel, run / "panel.parquet")
+    shutil.copy2(folder / "rates.toml", run / "study.toml")
+    (run / "results.json").write_text(json.dumps(models))
+    facts = {"study": {"id": "rates"}, "as_of": str(FIRST), "created": "2014-06-01T12:00:00+00:00"}
+    (run / "run.json").write_text(json.dumps({**facts, "files": {}}))
+    return float(models[0]["terms"][0]["estimate"])
+
+
+def test_every_kind_of_change_is_told_apart_and_all_add_up(
+    two_editions: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = _published(two_editions)
+    recipe, study = two_editions / "panels" / "rates.toml", two_editions / "rates.toml"
+    recipe.write_text(TO_2019.replace('"lag(adult, 1)"', '"lag(adult, 1) ** 0.9"'))
+    study.write_text(PERSISTENCE.replace("[[model]]", '[sample]\nwhere = "year > 2006"\n[[model]]'))
+    document = _diff(two_editions, capsys)
+    moves = {move["what"]: move["change"] for move in document["moves"]}
+    assert list(moves)[:6] == [
+        *("changed code", "changed study", "changed definition of the panel"),
+        *("revised values", "new periods", "new units"),
+    ]
+    assert moves["changed code"] == pytest.approx(-0.01, rel=1e-9)
+    assert all(abs(moves[kind]) > 1e-6 for kind in list(moves)[:6])
+    end = document["after"]["estimate"]
+    assert start + sum(moves.values()) == pytest.approx(end, rel=1e-9)

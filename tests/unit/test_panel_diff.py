@@ -101,3 +101,29 @@ def test_panels_that_cannot_be_compared_are_refused() -> None:
     doubled = replace(old, frame=pd.concat([old.frame, old.frame.head(1)]))
     with pytest.raises(BadInput, match="geo A, year 2000: two rows for one unit and period"):
         compare(old, doubled)
+
+
+# the same rows in both editions, as in a panel by recipe: None is a cell not published yet
+GRID_OLD = {**dict.fromkeys([(u, t) for u in "ABC" for t in (2000, 2001, 2002)]), ("A", 2000): 1.0,
+            ("A", 2001): 2.0, ("B", 2001): 4.0}
+GRID_NEW = {**GRID_OLD, ("A", 2000): 1.5, ("A", 2002): 10.0, ("B", 2002): 20.0, ("B", 2000): 7.0,
+            ("C", 2001): 100.0, ("C", 2002): 200.0}
+
+
+def test_first_figures_of_a_period_or_unit_are_new_though_their_rows_are_not() -> None:
+    old, new = edition(GRID_OLD), edition(GRID_NEW)
+    change = compare(old, new)
+    assert (change.new_periods, change.new_units) == ((2002,), ("C",))
+    assert (len(change.revised), change.lost_rows, change.appeared) == (1, 0, 5)
+    means = [mean(panel) for _, panel in stages(old, new)]
+    assert means == pytest.approx(
+        [7.5 / 3, 37.5 / 5, 337.5 / 7, 344.5 / 8],
+        rel=1e-15,
+    )
+
+
+def test_a_column_without_any_figure_before_is_no_new_period() -> None:
+    old = edition(dict.fromkeys([("A", 2000), ("B", 2000)]))
+    old = replace(old, frame=old.frame.astype({"y": "float64"}))
+    change = compare(old, edition({("A", 2000): 1.0, ("B", 2000): 2.0}))
+    assert (change.new_periods, change.new_units, change.appeared) == ((), (), 2)
