@@ -1,4 +1,4 @@
-"""Who borders on whom: spatial weights from a file of pairs of neighbours."""
+"""Who borders on whom: spatial weights from a file of pairs of neighbours, and their means."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import BadInput
+from models.calendar_grid import calendar_grid
 from models.design import Design, Floats
 
 
@@ -31,6 +32,20 @@ def spatial_weights(design: Design, file: str | None) -> Floats:
     W[rows, columns] = _values(pairs, file)[known]
     sums = W.sum(axis=1, keepdims=True)
     return W / np.where(sums > 0, sums, 1.0)
+
+
+def neighbour_means(design: Design, W: Floats, values: Floats) -> Floats:
+    """Of values (n, k), each row's mean over the neighbours that are there in its period (n, k).
+
+    NaN where there are none; a neighbour whose values are missing counts as not there.
+    """
+    grid = calendar_grid(design)
+    spread = grid.spread(values)
+    known = np.asarray(np.isfinite(spread).all(axis=2))
+    kept: Floats = np.where(known[:, :, None], spread, 0.0)
+    total = np.einsum("ij,jsk->isk", W, kept)
+    reach: Floats = (W @ known.astype(np.float64))[:, :, None]
+    return grid.gather(np.divide(total, reach, out=np.full_like(total, np.nan), where=reach > 0))
 
 
 def _read(file: str) -> pd.DataFrame:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 DIAGNOSTICS = (
     "cd", "cd-two-way", "cd-units", "cd-lm", "cips", "cips-trend", "unit-root", "unit-root-trend",
-    "serial", "effects", "random-effects", "poolability", "homogeneity", "moran",
+    "serial", "effects", "random-effects", "poolability", "homogeneity", "moran", "spatial-lm",
 )  # fmt: skip
 DIAGNOSED = frozenset({"pooled", "within", "iv-within", "random", "mundlak", "first-difference"})

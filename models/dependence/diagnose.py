@@ -38,6 +38,7 @@ from models.dependence.serial import (
     wooldridge_difference,
     wooldridge_within,
 )
+from models.dependence.spatial_lm import spatial_tests
 from models.dependence.unit_roots import Case, cips
 from models.design import Design, Floats
 from models.neighbours import spatial_weights
@@ -198,6 +199,10 @@ def _moran(design: Design, spec: ModelSpec, result: ModelResult) -> tuple[Test, 
     return (morans_i(model_residuals(design, spec, result), W),)
 
 
+def _spatial_lm(design: Design, spec: ModelSpec, _result: ModelResult) -> tuple[Test, ...]:
+    return spatial_tests(design, spec, spatial_weights(design, spec.neighbours))
+
+
 def _refuse_weights(design: Design, name: str) -> None:
     if design.weights is not None:
         raise BadInput("diagnostics", f"{name} has no weighted form here", "drop it, or weights")
@@ -219,4 +224,5 @@ TESTS: Mapping[str, Diagnostic] = {
     "poolability": _poolability,
     "homogeneity": _homogeneity,
     "moran": _moran,
+    "spatial-lm": _spatial_lm,
 }

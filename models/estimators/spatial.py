@@ -1,9 +1,9 @@
 """Spatial models: neighbours' regressors (slx), outcomes (lag, durbin) or errors (error).
 
 `slx` is least squares with the neighbours' mean of each regressor added, with every kind of
-inference. `lag`, `durbin` and `error` are maximum likelihood through PySAL's spreg (extra `spatial`),
-for a cross-section, or a balanced panel with unit effects; `lag-iv` and `error-gm` do without normal
-errors (`spatial_moments.py`).
+inference. `lag`, `durbin` and `error` are maximum likelihood through PySAL's spreg (extra
+`spatial`), for a cross-section, or a balanced panel with unit effects; `lag-iv` and `error-gm` do
+without normal errors (`spatial_moments.py`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from models.estimators.linear import (
     report,
     take_rows,
 )
-from models.inference.measure import measure
 from models.estimators.spatial_moments import moments_of_errors, two_stage_lag
+from models.inference.measure import measure
 from models.inference.record import from_variance
 from models.least_squares import LinearFit
 from models.neighbours import neighbour_means, spatial_weights

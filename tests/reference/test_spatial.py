@@ -6,15 +6,17 @@ meet where their optimisers stop: 1e-6.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from models.dependence.diagnose import diagnose
 from models.dependence.moran import morans_i, permutation_moments
 from models.design import Design
-from models.estimators import spatial
+from models.estimators import pooled, spatial
 from models.neighbours import spatial_weights
 from models.results import ModelResult
 from models.study import Inference, ModelSpec
@@ -34,15 +36,16 @@ def columbus(realdata: Path) -> tuple[Design, str]:
     return design, str(folder / "columbus_neighbours.csv")
 
 
-def fitted(realdata: Path, model: str) -> ModelResult:
+def fitted(realdata: Path, model: str, inference: str = "classical") -> ModelResult:
     design, file = columbus(realdata)
     spec = ModelSpec(
-        "m", "spatial", "CRIME", ("INC",), inference=Inference("classical"),
+        "m", "spatial", "CRIME", ("INC",), inference=Inference(inference),
         options={"model": model}, neighbours=file,
     )  # fmt: skip
     return spatial.fit(design, spec)
 
 
+@pytest.mark.case("C.spatial.moran")
 @pytest.mark.parametrize(
     ("column", "style", "index", "variance", "z"),
     [
@@ -73,6 +76,7 @@ def test_morans_i(
     SPDEP.agrees("variance", scale**2 * spread, variance, rel=1e-10)
 
 
+@pytest.mark.case("C.spatial.lag")
 def test_lag(realdata: Path) -> None:
     """[C.spatial.lag]"""
     result = fitted(realdata, "lag")
@@ -101,6 +105,7 @@ def test_lag(realdata: Path) -> None:
     SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -183.16828003635, rel=1e-9)
 
 
+@pytest.mark.case("C.spatial.durbin")
 def test_durbin(realdata: Path) -> None:
     """[C.spatial.durbin]"""
     result = fitted(realdata, "durbin")
@@ -120,3 +125,65 @@ def test_durbin(realdata: Path) -> None:
     SPATIALREG.agrees("standard errors", std_errors(result)["rho"], 0.162374821963977, rel=1e-5)
     SPATIALREG.agrees("standard errors", std_errors(result)["W INC"], 0.577052446299586, rel=1e-5)
     SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -182.016116443503, rel=1e-9)
+
+
+@pytest.mark.case("C.spatial.stsls_gm")
+def test_lag_by_instruments(realdata: Path) -> None:
+    """[C.spatial.stsls_gm] stsls: closed form."""
+    theirs = {
+        "rho": 0.454637591116397, "constant": 44.116385897475, "INC": -1.007721922878,
+        "HOVAL": -0.269502780133784,
+    }  # fmt: skip
+    errors = {
+        "rho": 0.191446451713612, "constant": 11.1717895398562, "INC": 0.39113915350846,
+        "HOVAL": 0.0933680426612586,
+    }  # fmt: skip
+    result = fitted(realdata, "lag-iv")
+    SPATIALREG.agrees("estimates", estimates(result), theirs, rel=1e-10)
+    SPATIALREG.agrees("standard errors", std_errors(result), errors, rel=1e-10)
+    assert result.n_instruments == 4
+    robust = {
+        "rho": 0.141340328863867, "constant": 7.63196107744096, "INC": 0.457636358661897,
+        "HOVAL": 0.17432751941424,
+    }  # fmt: skip
+    ours = std_errors(fitted(realdata, "lag-iv", "robust"))
+    plain = {name: error * np.sqrt(45 / 49) for name, error in ours.items()}  # HC0
+    SPATIALREG.agrees("robust errors", plain, robust, rel=1e-10)
+
+
+@pytest.mark.case("C.spatial.stsls_gm")
+def test_error_by_moments(realdata: Path) -> None:
+    """[C.spatial.stsls_gm] GMerrorsar: two programs' optimisers, 1e-6."""
+    result = fitted(realdata, "error-gm")
+    theirs = {
+        "constant": 63.4871496202149, "INC": -1.18041425290434, "HOVAL": -0.300364679787969,
+    }  # fmt: skip
+    SPATIALREG.agrees("estimates", estimates(result), theirs, rel=1e-6)
+    SPATIALREG.agrees("lambda", result.fit["lambda"], 0.364296571902727, rel=1e-5)
+
+
+@pytest.mark.case("C.spatial.moran_resid")
+def test_residuals(realdata: Path) -> None:
+    """[C.spatial.moran_resid] lm.morantest and lm.LMtests of least squares."""
+    design, file = columbus(realdata)
+    spec = ModelSpec(
+        "m", "pooled", "CRIME", ("INC",), inference=Inference("classical"), neighbours=file,
+        diagnostics=("spatial-lm",),
+    )  # fmt: skip
+    found = {test.test: test for test in diagnose(design, spec, pooled.fit(design, spec))}
+    index = found["morans_i_residuals"]
+    SPDEP.agrees("Moran's I, z", index.statistic, 2.68100025188044, rel=1e-10)
+    SPDEP.agrees("Moran's I, p", index.p_value, 0.00367012303461707, rel=1e-9)
+    moments = [float(number) for number in re.findall(r"-?\d+\.\d+", index.note)]
+    SPDEP.agrees("I, E", moments[:2], [0.2123741525231, -0.0332682843466885], abs=5e-5)
+    SPDEP.agrees("V", moments[2], 0.00839485278564251, abs=5e-7)
+    theirs = {
+        "lm_error": (4.61112584434427, 0.0317651720089892),
+        "lm_lag": (7.85567540711146, 0.00506614233414915),
+        "robust_lm_error": (0.0335141070581876, 0.854744204197924),
+        "robust_lm_lag": (3.27806366982538, 0.07021172014994),
+        "lm_sarma": (7.88918951416965, 0.0193590599021721),
+    }
+    for name, (statistic, p_value) in theirs.items():
+        SPDEP.agrees(name, found[name].statistic, statistic, rel=1e-10)
+        SPDEP.agrees(f"{name}, p", found[name].p_value, p_value, rel=1e-9)

@@ -52,7 +52,8 @@ def test_every_name_has_a_test() -> None:
 @pytest.mark.parametrize("gaps", [False, True])
 def test_all_at_once(tmp_path: Path, gaps: bool) -> None:
     (tmp_path / "pairs.csv").write_text("a,b\nu1,u2\nu2,u1\nu2,u3\nu3,u2\n", "utf-8")
-    more = f'diagnostics = {list(DIAGNOSTICS)}\nneighbours = "pairs.csv"'
+    names = [name for name in DIAGNOSTICS if not (gaps and name == "spatial-lm")]
+    more = f'diagnostics = {names}\nneighbours = "pairs.csv"'
     result = fitted(tmp_path, world(gaps), [], more=more)
     found = {test.test: test for test in result.tests}
     assert len(found) == len(result.tests) >= 20
@@ -165,4 +166,4 @@ def test_lm_tests_of_negative_components_do_not_reject() -> None:
     found = {test.test: test for test in lm_tests(e)}
     assert found["gourieroux_holly_monfort"].statistic == 0.0
     assert found["gourieroux_holly_monfort"].p_value == 1.0
-    assert found["king_wu_two_way"].p_value > 0.5
+    assert (found["king_wu_two_way"].p_value or 0.0) > 0.5

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from libpysal.weights import full2W
 from scipy.linalg import helmert
+from spreg.diagnostics_sp import LMtests, MoranRes
 from spreg.ml_error import BaseML_Error
 from spreg.ml_lag import BaseML_Lag
+from spreg.ols import BaseOLS
 
 from data.errors import BadInput
 from models.results import ModelResult
@@ -92,6 +94,8 @@ def test_morans_i_is_a_diagnostic(tmp_path: Path) -> None:
         ('model = "lag"', {"inference": '{ kind = "robust" }'}, "classical errors only"),
         ('model = "lag"', {"effects": []}, "balanced panel"),
         ('model = "lag"', {"effects": ["unit", "time"]}, "with effects"),
+        ('model = "error-gm"', {"effects": []}, "for a cross-section, not 5 periods"),
+        ('model = "error-gm"', {}, "with effects"),
     ],
 )
 def test_refusals(tmp_path: Path, more: str, changes: dict[str, Any], says: str) -> None:
@@ -134,3 +138,69 @@ def test_errors_of_a_cross_section(tmp_path: Path) -> None:
     assert [found["constant"], found["x"]] == pytest.approx(beta, rel=1e-8)
     assert result.fit["log_likelihood"] == pytest.approx(best, rel=1e-8)
     assert best > max(at(found["lambda"] + step)[0] for step in (-1e-3, 1e-3))
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_lag_by_instruments_is_instrumented_within(tmp_path: Path, gaps: bool) -> None:
+    """The same by the neighbours' means as columns, whichever rows are there."""
+    frame = world().drop(index=[4, 31, 32] if gaps else [])
+    clustered = '{ kind = "cluster", by = ["unit"], correction = "CR1" }'
+    ours = fitted(
+        tmp_path, frame, 'model = "lag-iv"', effects=["unit", "time"], inference=clustered
+    )
+    wide = {name: frame.pivot(index="unit", columns="year", values=name) for name in ("y", "x")}
+
+    def means(table: pd.DataFrame) -> pd.DataFrame:
+        there = ring() @ table.notna().to_numpy(float)
+        total = ring() @ table.fillna(0.0).to_numpy()
+        return pd.DataFrame(total / there, table.index, table.columns)
+
+    near = {"wy": means(wide["y"]), "wx": means(wide["x"].where(wide["y"].notna()))}
+    near["wwx"] = means(near["wx"].where(wide["y"].notna()))
+    for name, table in near.items():
+        long = table.rename_axis(columns="year").reset_index().melt("unit", value_name=name)
+        frame = frame.merge(long, on=["unit", "year"])
+    text = model_text(
+        "iv-within", "y", "wy", ["x"], ["unit", "time"], clustered, 'instruments = ["wx", "wwx"]'
+    )
+    theirs = fit_one(tmp_path, panel_of(frame, "unit", "year"), text)
+    for name, column in (("rho", "wy"), ("x", "x")):
+        ours_, theirs_ = ours.term(name), theirs.term(column)
+        assert ours_.estimate == pytest.approx(theirs_.estimate, rel=1e-9)
+        assert ours_.std_error == pytest.approx(theirs_.std_error, rel=1e-9)
+
+
+def test_residuals_of_a_panel(tmp_path: Path) -> None:
+    """Net of unit effects: spreg's tests on the stacked contrasts, one block of weights each."""
+    frame = world()
+    result = fitted(tmp_path, frame, 'diagnostics = ["spatial-lm"]', estimator="within")
+    contrasts = helmert(YEARS)
+    y, x = (contrasts @ frame[name].to_numpy().reshape(UNITS, YEARS).T for name in ("y", "x"))
+    weights = full2W(np.kron(np.eye(YEARS - 1), ring()), silence_warnings=True)
+    ols = BaseOLS(y.reshape(-1, 1), x.reshape(-1, 1))
+    theirs = LMtests(ols, weights)
+    index = MoranRes(ols, weights, z=True)
+    found = {test.test: test.statistic for test in result.tests}
+    assert found["morans_i_residuals"] == pytest.approx(index.zI, rel=1e-9)
+    named = {
+        "lm_error": theirs.lme, "lm_lag": theirs.lml, "robust_lm_error": theirs.rlme,
+        "robust_lm_lag": theirs.rlml, "lm_sarma": theirs.sarma,
+    }  # fmt: skip
+    for name, (statistic, _) in named.items():
+        assert found[name] == pytest.approx(statistic, rel=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"effects": ["unit", "time"]}, r"with effects \['unit', 'time'\]"),
+        ({"estimator": "random"}, "after random"),
+        ({"frame": "gaps"}, "unbalanced panel"),
+        ({"weights": True}, "with weights"),
+    ],
+)
+def test_residual_tests_refused(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    frame = world().drop(index=[4] if changes.pop("frame", None) else []).assign(w=1.5)
+    more = 'diagnostics = ["spatial-lm"]' + '\nweights = "w"' * changes.pop("weights", False)
+    with pytest.raises(BadInput, match=says):
+        fitted(tmp_path, frame, more, **{"estimator": "within", **changes})
