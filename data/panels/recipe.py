@@ -30,11 +30,12 @@ class Pick:
 
     `where` narrows dimensions to codes; the dimensions `over` are aggregated, and then `parts`
     observations must be there. `absent` is the value of cells that the dataset leaves out, for
-    datasets that list only what is not zero. `at` says whose figure it is: the unit's own or its
-    parent's. `as_of` pins the column to what was known on a day; if no such edition is there, the
-    panel cannot be built, unless the column is `optional`. `complete` leaves out extracts that came
-    after the newest complete edition. Counts and money are converted between versions of the
-    regions, rates only carried over.
+    datasets that list only what is not zero. `flag` and `route` add a column with the publisher's
+    flags, and one with how each cell came from his regions to the panel's. `at` says whose figure
+    it is: the unit's own or its parent's. `as_of` pins the column to what was known on a day; if no
+    such edition is there, the panel cannot be built, unless the column is `optional`. `complete`
+    leaves out extracts that came after the newest complete edition. Counts and money are converted
+    between versions of the regions, rates only carried over.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Pick:
     aggregate: Literal["sum", "mean", "count"] = "sum"
     parts: int | None = None
     flag: bool = False
+    route: bool = False
     absent: float | None = None
     at: Literal["unit", "parent"] = "unit"
     as_of: date | None = None
@@ -233,6 +235,7 @@ def _derived(raw: Mapping[str, Any], where: str) -> tuple[Derived, ...]:
 def _check_names(recipe: PanelRecipe, where: str) -> None:
     names = [pick.name for pick in recipe.picks] + [column.name for column in recipe.derived]
     names += [f"{pick.name}_flag" for pick in recipe.picks if pick.flag]
+    names += [f"{pick.name}_route" for pick in recipe.picks if pick.route]
     names += [recipe.unit, recipe.time, *recipe.territory.attributes]
     names += [recipe.parent] if recipe.parent and recipe.parent not in names else []
     for name in names:

@@ -101,6 +101,6 @@ def broadcast(connection: duckdb.DuckDBPyConnection, links: Sequence[tuple[str, 
 
 
 def wide(connection: duckdb.DuckDBPyConnection, what: str) -> pd.DataFrame:
-    """`converted` by unit and period, one column per panel column; `what` is value or flags."""
+    """`converted` by unit and period, columns as the panel's; `what`: value, flags or route."""
     long = connection.table("converted").project(f"col, unit, period, {what}").df()
     return long.pivot(index=["unit", "period"], columns="col", values=what)

@@ -11,8 +11,8 @@ from data.regions.systems import region_system
 from data.regions.territory import spelled
 
 _CONVERTED = """
-SELECT o.dataset, c.route, c.version, c.unit, min(c.period) AS first, max(c.period) AS last,
-       count(*) AS cells
+SELECT o.dataset, c.col AS "column", c.route, c.version, c.unit,
+       min(c.period) AS first, max(c.period) AS last, count(*) AS cells
 FROM converted c JOIN columns_of o USING (col)
 WHERE c.value IS NOT NULL AND c.route NOT IN ('same', 'parent')
 GROUP BY ALL ORDER BY ALL
@@ -28,10 +28,10 @@ _WORDS = {
 def conversion_table(
     connection: duckdb.DuckDBPyConnection, territory: Territory
 ) -> pd.DataFrame:
-    """One row per dataset, route, version and unit: first and last period, number of known cells.
+    """One row per column, route, version and unit: first and last period, number of known cells.
 
     Route "foreign" lists the codes of a dataset that are of another version than most of it
-    (unit is the code, version the first it is valid in, cells is 0).
+    (column is empty, unit is the code, version the first it is valid in, cells is 0).
     """
     table = connection.execute(_CONVERTED).df()
     if territory.system is None:
@@ -41,7 +41,7 @@ def conversion_table(
     for dataset, code in connection.execute(_CODES).fetchall():
         codes.setdefault(dataset, set()).add(spelled(territory, code))
     foreign = [
-        {"dataset": dataset, "route": "foreign", "version": versions[0], "unit": code, "cells": 0}
+        (dataset, "", "foreign", versions[0], code, None, None, 0)
         for dataset, of_dataset in codes.items()
         for code, versions in detect(system, of_dataset).others.items()
     ]

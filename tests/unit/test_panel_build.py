@@ -130,6 +130,14 @@ def test_values_and_flags_arrive_under_the_panels_codes(build: Build) -> None:
     assert cell(panel, "LT00", 2009, "total") == 6.5
 
 
+def test_each_cell_says_how_it_came_to_the_panels_regions(build: Build) -> None:
+    routed = 'r = { where = { sex = "T" }, label = "Total", route = true }'
+    panel = build("routes", routed)
+    seen = [cell(panel, geo, 2009, "r_route") for geo in ("AT11", "EL51", "LT00")]
+    assert seen == ["same", "recoded", "merged"]
+    assert panel.frame.loc[panel.frame["geo"] == "AT12", "r_route"].isna().all()
+
+
 def test_missing_stays_missing_and_keeps_its_reason(build: Build) -> None:
     panel = build("missing")
     assert np.isnan(cell(panel, "AT11", 2011, "total"))
