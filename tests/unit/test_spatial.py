@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from libpysal.weights import full2W
 from scipy.linalg import helmert
-from spreg.diagnostics_sp import LMtests, MoranRes
+from spreg import diagnostics_sp as sp
 from spreg.ml_error import BaseML_Error
 from spreg.ml_lag import BaseML_Lag
 from spreg.ols import BaseOLS
@@ -178,16 +178,16 @@ def test_residuals_of_a_panel(tmp_path: Path) -> None:
     y, x = (contrasts @ frame[name].to_numpy().reshape(UNITS, YEARS).T for name in ("y", "x"))
     weights = full2W(np.kron(np.eye(YEARS - 1), ring()), silence_warnings=True)
     ols = BaseOLS(y.reshape(-1, 1), x.reshape(-1, 1))
-    theirs = LMtests(ols, weights)
-    index = MoranRes(ols, weights, z=True)
+    shared = sp.spDcache(ols, weights)
     found = {test.test: test.statistic for test in result.tests}
+    index = sp.MoranRes(ols, weights, z=True)
     assert found["morans_i_residuals"] == pytest.approx(index.zI, rel=1e-9)
     named = {
-        "lm_error": theirs.lme, "lm_lag": theirs.lml, "robust_lm_error": theirs.rlme,
-        "robust_lm_lag": theirs.rlml, "lm_sarma": theirs.sarma,
+        "lm_error": sp.lmErr, "lm_lag": sp.lmLag, "robust_lm_error": sp.rlmErr,
+        "robust_lm_lag": sp.rlmLag, "lm_sarma": sp.lmSarma,
     }  # fmt: skip
-    for name, (statistic, _) in named.items():
-        assert found[name] == pytest.approx(statistic, rel=1e-9), name
+    for name, theirs in named.items():
+        assert found[name] == pytest.approx(theirs(ols, weights, shared)[0], rel=1e-9), name
 
 
 @pytest.mark.parametrize(
