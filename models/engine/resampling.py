@@ -112,7 +112,7 @@ class NullScores:
     factor: Floats
 
     def sums_of_squares(self, signs: Floats) -> Floats:
-        """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D)."""
+        """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D) of +-1."""
         n_specs, n_clusters, rank = self.right.shape
         if n_specs < FEW_SPECS:
             return _one_by_one(self, signs)
@@ -138,16 +138,27 @@ def _times(columns: Floats, sums: Floats) -> Floats:
 
 
 def _one_by_one(null: NullScores, signs: Floats) -> Floats:
-    """Sums of squared scores (S, D) from the scores themselves: no work is shared by cells."""
-    coupling = -null.left @ null.right.transpose(0, 2, 1)
-    np.einsum("sgg->sg", coupling)[...] += null.scores
-    squares = np.empty((len(coupling), signs.shape[1]))
-    step = max(1, CACHED // len(signs))
+    """Sums of squared scores (S, D), a specification at a time: no work is shared by cells.
+
+    From the scores themselves, or from the thin factors where these are fewer than clusters.
+    """
+    n_specs, n_clusters, rank = null.right.shape
+    squares = np.empty((n_specs, signs.shape[1]))
+    step = max(1, CACHED // n_clusters)
+    if thin := 2 * rank < n_clusters:
+        forms = np.concatenate([null.halves(), null.right], axis=2).transpose(0, 2, 1)
+    else:
+        forms = -null.left @ null.right.transpose(0, 2, 1)
+        np.einsum("sgg->sg", forms)[...] += null.scores
     for start in range(0, signs.shape[1], step):
-        for form, row in zip(coupling, squares, strict=True):
-            scores = form @ signs[:, start : start + step]
-            np.einsum("gd,gd->d", scores, scores, out=row[start : start + step])
-    return squares
+        drawn = signs[:, start : start + step]
+        for k, form in enumerate(forms):
+            found, part = form @ drawn, squares[k, start : start + step]
+            if thin:
+                np.einsum("qd,qd->d", found[:rank], found[rank:], out=part)
+            else:
+                np.einsum("gd,gd->d", found, found, out=part)
+    return (null.scores**2).sum(axis=1)[:, None] - 2.0 * squares if thin else squares
 
 
 def _few_clusters(null: NullScores, signs: Floats) -> Floats:
@@ -188,7 +199,6 @@ def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
         random = np.random.default_rng(seed).bytes(-(-size // 8))
         drawn = np.unpackbits(np.frombuffer(random, dtype=np.uint8), count=size)
         bits = drawn.reshape(n_clusters, draws)
-    signs = bits.astype(np.float64)
-    signs *= -2.0
-    signs += 1.0
+    # in single bytes first: eight times less to pass over
+    signs = (1 - 2 * bits.astype(np.int8)).astype(np.float64)
     return signs, every

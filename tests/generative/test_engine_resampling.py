@@ -111,11 +111,12 @@ def t_factor(ready: Resampler, subset: int) -> float:
     return float(np.sqrt(size / (size - 1) * (n - 1) / (n - parameters)))
 
 
-def test_all_three_forms_of_the_sums_agree() -> None:
-    """One serves few specifications, one few clusters, one many: the same numbers."""
+@pytest.mark.parametrize("rank", [7, 12])
+def test_all_forms_of_the_sums_agree(rank: int) -> None:
+    """Some serve few specifications, one few clusters, one many: the same numbers."""
     rng = np.random.default_rng(5)
     scores = rng.normal(size=(9, 20))
-    left, right = rng.normal(size=(2, 9, 20, 7))
+    left, right = rng.normal(size=(2, 9, 20, rank))
     one = np.ones(9)
     null = NullScores(scores, left, right, one, one)
     signs, every = sign_draws(20, 5000, 7)
