@@ -12,17 +12,24 @@ from scipy.special import stdtr, stdtrit
 from data.errors import BadInput
 from models.absorb import dense_codes
 from models.calendar_grid import calendar_grid
-from models.design import Design, Floats
+from models.design import Codes, Design, Floats
 from models.estimators.gmm import cluster_of_units
 from models.estimators.gmm.options import one_of
 from models.estimators.linear import refuse_weights
-from models.heterogeneity import pesaran_yamagata, random_coefficients, swamy_homogeneity
+from models.heterogeneity import (
+    pesaran_yamagata,
+    random_coefficients,
+    sign_shares,
+    swamy_homogeneity,
+    treatment_homogeneity,
+)
 from models.inference.record import ROUND_OFF, require_measurable
+from models.prediction import prediction_gain
 from models.results import InferenceUsed, ModelResult, Term, Test
 from models.study import ModelSpec
 from models.unit_regressions import UnitRegressions, regress_units
 
-OPTIONS = frozenset({"trend", "weighting"})
+OPTIONS = frozenset({"trend", "weighting", "predict"})
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def plain_mean(fits: UnitRegressions, design: Design, spec: ModelSpec) -> Mean:
     With units as clusters it is the usual sum of squares over N (N - 1).
     """
     name = spec.inference.by[0] if spec.inference.by else "unit"
-    cluster = dense_codes(cluster_of_units(design, name)[fits.units])
+    cluster = clusters_of(fits, design, spec)
     size = int(cluster.max()) + 1
     if size < 2:
         raise BadInput("inference", f"one cluster of {name} only", "cluster by a finer column")
@@ -142,6 +149,23 @@ def plain_mean(fits: UnitRegressions, design: Design, spec: ModelSpec) -> Mean:
     vcov = sums.T @ sums * size / (size - 1) / len(gaps) ** 2
     convention = f"spread of the units' slopes, clustered by {name}, t with {size - 1} df"
     return Mean(fits.beta.mean(axis=0), vcov, size - 1, {name: size}, convention)
+
+
+def clusters_of(fits: UnitRegressions, design: Design, spec: ModelSpec) -> Codes:
+    """Codes (m,) without gaps of the clusters of the units fitted."""
+    name = spec.inference.by[0] if spec.inference.by else "unit"
+    return dense_codes(cluster_of_units(design, name)[fits.units])
+
+
+def folds_of(spec: ModelSpec) -> int:
+    """The blocks of years held out in turn. Raises BadInput for fewer than two, or for CCE."""
+    folds = spec.options["predict"]
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise BadInput("predict", f"is {folds!r}", "write how many blocks of years, 2 or more")
+    if spec.estimator == "cce-mean-group":
+        what = "averages of the years held out would stand among the regressors"
+        raise BadInput("predict", what, 'ask it of "mean-group"')
+    return folds
 
 
 def swamy_mean(fits: UnitRegressions, n_clusters: dict[str, int]) -> Mean:
@@ -165,7 +189,7 @@ def as_result(
     """The record that tables and briefs read; the averages of CCE are not listed."""
     shown = 0 if spec.estimator == "cce-mean-group" else len(model.own_terms)
     used = np.isin(design.unit, fits.units)
-    treatments = range(design.n_treatments)
+    statistics, tests = about_slopes(model, fits, design, spec)
     return ModelResult(
         id=spec.id,
         estimator=spec.estimator,
@@ -183,12 +207,29 @@ def as_result(
             convention=mean.convention,
         ),
         terms=t_terms((*model.terms, *model.own_terms[:shown]), mean),
-        fit={f"share_positive {model.terms[j]}": float((fits.beta[:, j] > 0).mean())
-             for j in treatments},
-        tests=homogeneity(model, fits),
+        fit=statistics,
+        tests=tests,
         warnings=(*left_out(design, fits), *mean.warnings),
         effects=spec.effects or ("unit",),
     )  # fmt: skip
+
+
+def about_slopes(
+    model: UnitModel, fits: UnitRegressions, design: Design, spec: ModelSpec
+) -> tuple[dict[str, float | None], tuple[Test, ...]]:
+    """The treatments' signs over units, tests of equal slopes, and what own slopes predict."""
+    statistics: dict[str, float | None] = {
+        f"{share} {model.terms[j]}": value
+        for j in range(design.n_treatments)
+        for share, value in sign_shares(fits, j).items()
+    }
+    y, X, own = (values[fits.units] for values in (model.y, model.X, model.own))
+    tests = (*homogeneity(model, fits), *treatment_homogeneity(y, X, own, design.n_treatments))
+    if "predict" in spec.options:
+        gain = prediction_gain(y, X, own, clusters_of(fits, design, spec), folds_of(spec))
+        statistics |= gain.as_fit()
+        tests = (*tests, gain.as_test())
+    return statistics, tests
 
 
 def t_terms(names: tuple[str, ...], mean: Mean) -> tuple[Term, ...]:

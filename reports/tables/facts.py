@@ -5,21 +5,12 @@ from __future__ import annotations
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
+from reports.tables.named_tests import name_in_words
 from reports.tables.parts import Cell, Row
 from reports.variables import index_word, panel_word, plural
 
 FIT_LABELS = {"r2_within": "Within R²", "r2": "R²"}
-TEST_LABELS = {
-    "hansen_j": "Hansen J, p",
-    "sargan": "Sargan, p",
-    "ar1": "AR(1), p",
-    "ar2": "AR(2), p",
-    "hausman": "Hausman, p",
-    "swamy_homogeneity": "Equal slopes: Swamy, p",
-    "pesaran_yamagata_delta": "Pesaran-Yamagata, p",
-    "pesaran_yamagata_delta_adj": "adjusted, p",
-}
-
+GAIN_LABEL = "squared error off by own slopes"
 Models = tuple[ModelResult, ...]
 
 
@@ -129,16 +120,36 @@ def _title(column: str) -> str:
     return plural(index_word(column)).capitalize()
 
 
-def fit_words(model: ModelResult) -> list[str]:
+def fit_words(results: StudyResults, model: ModelResult) -> list[str]:
     """Instruments, fit and tests of one model, for a line of text."""
     words = [] if model.n_instruments is None else [f"{model.n_instruments:,} instruments"]
     fits = ((label, _fit(model, name)) for name, label in FIT_LABELS.items())
     words += [f"{label} {text}" for label, text in fits if text]
-    tests = ((test_label(test.test), _test(model, test.test)) for test in model.tests)
-    return words + [f"{label} {text}" for label, text in tests if text]
+    words += share_words(results, model)
+    shown = (test.test for test in model.tests if test.test != "prediction_gain")  # its interval is
+    tests = ((name_in_words(name), _test(model, name)) for name in shown)
+    tested = [f"{name} {text}" for name, text in tests if text]
+    return words + ([f"p-values: {', '.join(tested)}"] if tested else [])
+
+
+def share_words(results: StudyResults, model: ModelResult) -> list[str]:
+    """Shares with their intervals, which decide claims about places."""
+    unit, parent = (plural(panel_word(results.panel, role)) for role in ("unit", "parent"))
+    labels = {
+        "share parent": f"variance between {parent}",
+        "share unit": f"{unit} of one",
+        "share inside parent": "of both",
+        "prediction_gain": GAIN_LABEL,
+    }
+    words = []
+    for name, label in labels.items():
+        middle, low, high = (model.fit.get(key) for key in (name, f"{name} low", f"{name} high"))
+        if middle is not None and low is not None and high is not None:
+            words.append(f"{label} {fixed(middle, 3)} [{fixed(low, 3)}, {fixed(high, 3)}]")
+    return words
 
 
 def test_label(name: str) -> str:
     """The heading of a row of p-values."""
-    words = [word.upper() if len(word) <= 2 else word for word in name.split("_")]
-    return TEST_LABELS.get(name, f"{words[0][:1].upper()}{words[0][1:]} {' '.join(words[1:])}, p")
+    words = name_in_words(name)
+    return f"{words[:1].upper()}{words[1:]}, p"

@@ -97,5 +97,5 @@ def _levels(models: tuple[ModelResult, ...], variables: Variables) -> list[str]:
     by_level: dict[str, list[str]] = {}
     for name, level in levels.items():
         if level in said:
-            by_level.setdefault(said[level], []).append(variables.label(name))
-    return [f"{'; '.join(names)}: {words}." for words, names in by_level.items()]
+            by_level.setdefault(said[level], []).append(variables.measure(name).label)
+    return [f"{'; '.join(dict.fromkeys(names))}: {words}." for words, names in by_level.items()]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+GAP = "  "  # between the columns of a text
 RowKind = Literal["estimate", "std_error", "interval", "number", "word"]
 
 

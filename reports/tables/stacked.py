@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from models.contrasts import parts
+from models.contrasts import parts as difference
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
@@ -20,7 +20,7 @@ from reports.tables.grid import (
     with_unit,
 )
 from reports.tables.parts import Cell
-from reports.variables import RESPONSE, Variables, counted, panel_word
+from reports.variables import RESPONSE, Variables, counted, in_sentence, panel_word
 
 SAID_ELSEWHERE = frozenset({"layout", "convention"})  # notes that this shape has no use for
 OWN_COUNTS = re.compile(r" \((\d[^()]*)\)")  # in a convention: how many clusters this model has
@@ -86,7 +86,7 @@ def _asked_for(name: str, models: tuple[ModelResult, ...]) -> bool:
     """
     return any(
         name in model.treatment
-        or parts(name)
+        or difference(name)
         or (find(model, name) and not any(find(model, one) for one in model.treatment))
         for model in models
     )
@@ -128,15 +128,24 @@ def settings(results: StudyResults, models: tuple[ModelResult, ...]) -> tuple[tu
         sharing.setdefault(said, []).append(number)
     lines = []
     for number, (model, (said, counts)) in enumerate(zip(models, errors, strict=True), start=1):
-        parts = [model.estimator, *(effect_label(results, effect) for effect in model.effects)]
+        parts = [model.estimator, *_effects(results, model)]
         parts += [f"weights {model.weights}"] if model.weights else []
         parts += [said] if len(sharing[said]) == 1 else []
         parts += [counts] if counts else []
         parts += ["level rule overridden"] if model.inference.override else []
-        parts += fit_words(model)
+        parts += fit_words(results, model)
         lines.append((f"({number}) {model.id}", "; ".join(parts)))
     shared = [(f"({spans(who)})", said) for said, who in sharing.items() if len(who) > 1]
     return (*lines, *shared)
+
+
+def _effects(results: StudyResults, model: ModelResult) -> list[str]:
+    """All fixed effects in one: 'State and year FE'."""
+    names = [effect_label(results, effect).removesuffix(" FE") for effect in model.effects]
+    if not names:
+        return []
+    *others, last = (name if not n else in_sentence(name) for n, name in enumerate(names))
+    return [f"{', '.join(others)} and {last} FE" if others else f"{last} FE"]
 
 
 def _errors(results: StudyResults, model: ModelResult) -> tuple[str, str]:

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Sequence
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import split_at_point
+from reports.tables.battery import battery
 from reports.tables.curve_text import curve_summary
-from reports.tables.grid import Grid, regression_grid
-from reports.tables.parts import Cell, Row, wrapped_labels
+from reports.tables.grid import Grid, Note, regression_grid
+from reports.tables.parts import GAP, Cell, Row, wrapped_labels
 from reports.tables.stacked import HEADINGS, SAID_ELSEWHERE, settings, stacks
 
 __all__ = ["curve_summary", "text_table"]
 
-GAP = "  "
 LABEL_WIDTH = 36
 PAGE = 70  # lines
+WIDE = 120  # characters: what a battery of models may take
 CONTROLS = "Controls and constants are in the files of `regsi publish` and in --json."
 ALIGNED = frozenset({"estimate", "std_error", "number"})
 
@@ -38,15 +39,32 @@ def text_table(
         parts = _stacked(results, models, width)
         notes = tuple(note for note in notes if note.kind not in SAID_ELSEWHERE)
         if sum(map(len, parts)) > PAGE:
-            parts, left_out = _stacked(results, models, width, only_treatments=True), (CONTROLS,)
-    rule = "─" * min(_widest(parts), width)
+            parts, left_out = _abridged(results, models, width), (CONTROLS,)
+    rule = "─" * min(_widest(parts), max(width, WIDE))
     heading = [grid.title, *([f"Outcome: {grid.outcome}"] if grid.outcome else [])]
     lines = [*heading, rule]
     for part in parts:
         lines += [*part, rule]
-    said = (*left_out, *(note.text for note in notes))
+    said = (*left_out, *_together(notes))
     lines += [line for text in said for line in textwrap.wrap(text, max(72, len(rule)))]
     return "\n".join(lines) + "\n"
+
+
+def _together(notes: Sequence[Note]) -> list[str]:
+    """Notes as paragraphs: plain ones run on, but the last, which names the sources."""
+    loud = [note.text for note in notes[:-1] if note.kind != "plain"]
+    quiet = " ".join(note.text for note in notes[:-1] if note.kind == "plain")
+    return [*loud, *([quiet] if quiet else []), *(note.text for note in notes[-1:])]
+
+
+def _abridged(
+    results: StudyResults, models: tuple[ModelResult, ...], width: int
+) -> list[list[str]]:
+    """Treatments only: side by side, a line for each model, or where they have none stacked."""
+    found = battery(results, models, max(width, WIDE))
+    if found is None:
+        return _stacked(results, models, width, only_treatments=True)
+    return [*found, _pairs(settings(results, models), max(width, WIDE))]
 
 
 def _widest(parts: Sequence[Sequence[str]]) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from models.study.results import StudyResults
 from reports.tables.grid import regression_grid
 from reports.tables.html import html_page
 from reports.tables.latex import escaped, latex_table
@@ -30,10 +31,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("models", [1, 3, 5, 9, 20])
-def test_the_terminal_table_fits_a_hundred_columns(models: int) -> None:
+def test_the_terminal_table_fits_the_screen(models: int) -> None:
     case = report_case.results()
     table = text_table(report_case.with_models(case, [case.models[n % 3] for n in range(models)]))
-    assert max(map(len, table.splitlines())) <= 100
+    assert max(map(len, table.splitlines())) <= (100 if models < 20 else 120)
+    if models == 20:
+        assert "-0.83 (0.31) [-1.48, -0.18]" in table
+        return
     for number in ("-0.831", "(0.313)" if models <= 3 else "0.313", "[-1.482, -0.181]"):
         assert number in table
 
@@ -47,8 +51,43 @@ def test_a_battery_longer_than_a_page_leaves_controls_to_the_files() -> None:
     assert "GDP per head" in few
     assert "GDP per head" not in many
     assert "Controls and constants are in the files" in many
+    rows = many[: many.index("within;")].splitlines()
     for number in range(1, 25):
-        assert many.count(f"  ({number}) ") == 1  # one treatment: a line each
+        assert sum(row.startswith(f"({number}) ") and "[" in row for row in rows) == 1
+
+
+def battery_case() -> StudyResults:
+    """Twenty models: two treatments and their difference, one of another, one over horizons."""
+    case = report_case.results()
+    first = case.models[0]
+    gap = report_case.term("esf - gdp", 8.59, 3.3)
+    both = replace(first, treatment=("esf", "gdp"), terms=(*first.terms, gap))
+    other = replace(first, id="other", treatment=("density", "gdp"), terms=case.models[2].terms)
+    path = tuple(report_case.term(f"esf h={h}", -0.1 * h, 0.3) for h in range(3))
+    response = replace(first, id="response", terms=(*path, *first.terms[1:]))
+    models = [both, *[case.models[0]] * 17, other, response]
+    return report_case.with_models(case, models)
+
+
+def test_a_battery_has_its_treatments_side_by_side() -> None:
+    lines = [" ".join(line.split()) for line in text_table(battery_case()).splitlines()]
+    both = next(line for line in lines if line.startswith("(1) "))
+    assert "-0.83 (0.31) [-1.48, -0.18]" in both
+    assert "-9.4 (3.3) [-16.3, -2.5]" in both
+    assert "8.6" in both  # the difference
+    assert max(map(len, lines)) <= 120
+    assert sum(line.startswith("(20) response-20 h = ") for line in lines) == 3
+    heading = next(n for n, line in enumerate(lines) if line == "Population density")
+    assert lines[heading + 1].startswith("(19) other-19")
+    assert "0.0041" in lines[heading + 1]
+
+
+def test_models_without_treatment_stay_stacked() -> None:
+    case = report_case.results()
+    events = [replace(case.models[n % 3], treatment=()) for n in range(24)]
+    text = text_table(report_case.with_models(case, events))
+    assert "95 % interval" in text.splitlines()[3]
+    assert "as named above the rows" not in text
 
 
 def test_a_shared_convention_is_said_once_and_counts_with_each_model() -> None:

@@ -15,12 +15,14 @@ from models.calendar_grid import calendar_grid
 from models.design import Codes, Design, Floats
 from models.estimators.gmm import cluster_of_units
 from models.estimators.gmm.equations import (
+    Equations,
     Levels,
     level_equations,
+    on_rows,
     stack,
     with_time_effects,
 )
-from models.estimators.gmm.estimation import collect_moments, solve_step
+from models.estimators.gmm.estimation import collect_moments, one_step
 from models.estimators.gmm.instruments import GmmBlock, build_instruments
 from models.estimators.gmm.options import FURTHEST, one_of, refuse_effects
 from models.estimators.linear import refuse_exact
@@ -110,11 +112,21 @@ def initial_estimate(levels: Levels, kind: str) -> Floats:
     Regressors instrument themselves. Raises BadInput where it is not identified.
     """
     rows = stack(levels, "fd", kind == "bb", "full")
+    refuse_collinear(rows, levels.terms)
+    return instrumented(levels, rows, kind)
+
+
+def refuse_collinear(rows: Equations, terms: tuple[str, ...]) -> None:
+    """Raises BadInput for regressors that others span once unit effects are gone."""
     spare = collinear_columns(rows.X, None) if len(rows.y) else list(range(rows.X.shape[1]))
     if spare:
-        names = ", ".join(levels.terms[column] for column in spare)
+        names = ", ".join(terms[column] for column in spare)
         what = f"{names}: absorbed by the effects, or a combination of other regressors"
         raise BadInput("regressors", what, "drop it")
+
+
+def instrumented(levels: Levels, rows: Equations, kind: str) -> Floats:
+    """The one-step estimate (k,) on the rows of `levels`. Raises BadInput if not identified."""
     block = GmmBlock("outcome", levels.y, 2, 2 if kind == "ah" else FURTHEST)
     plain, nothing = levels.X[:, :, 1:], levels.X[:, :, :0]
     Z = build_instruments(rows, (block,), plain, nothing, collapse=kind == "ah").Z
@@ -122,7 +134,7 @@ def initial_estimate(levels: Levels, kind: str) -> Floats:
         what = "no outcome two periods back to instrument the lagged one"
         raise BadInput("sample", what, "use a longer panel without gaps")
     moments = collect_moments(rows, Z, np.zeros(len(levels.y), dtype=np.int64))
-    return solve_step(moments, moments.ZHZ).beta
+    return one_step(moments)
 
 
 def refuse_explosive(root: float, name: str) -> None:
@@ -142,10 +154,11 @@ def bootstrap(
     Raises BadInput if more than half of them are.
     """
     rng = np.random.default_rng(choices.seed)
+    rows = stack(levels, "fd", choices.initial == "bb", "full")
     kept = []
     for _ in range(choices.draws):
         drawn = simulated(levels, corrected, clusters, rng)
-        first = initial_estimate(drawn, choices.initial)
+        first = instrumented(drawn, on_rows(rows, drawn), choices.initial)
         if abs(first[0]) < 1:
             kept.append(correct_within(drawn, first, choices.order).beta)
     if len(kept) < choices.draws / 2:

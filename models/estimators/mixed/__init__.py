@@ -20,7 +20,7 @@ from models.estimators.linear import CONSTANT, refuse_exact, refuse_weights, rep
 from models.estimators.mixed.fit import MixedFit, fit_mixed
 from models.estimators.mixed.groups import groupings_of
 from models.estimators.mixed.likelihood import Grouping
-from models.estimators.mixed.variance_shares import variance_shares
+from models.estimators.mixed.variance_shares import inside_share, variance_shares
 from models.inference import Uncertainty
 from models.inference.cluster import find_clusters
 from models.inference.record import from_variance
@@ -167,9 +167,12 @@ def variances(mixed: MixedFit) -> dict[str, float | None]:
 
 
 def shares(mixed: MixedFit) -> dict[str, float | None]:
-    """Each level's share of the variance, if intercepts are all that varies."""
+    """Each level's share of the variance, and regions' of lasting differences between regions and
+    countries, if intercepts are all that varies.
+    """
     found: dict[str, float | None] = {}
-    for share in variance_shares(mixed):
+    inside = inside_share(mixed)
+    for share in (*variance_shares(mixed), *([inside] if inside else [])):
         found[f"share {share.level}"] = share.estimate
         found[f"share {share.level} low"] = share.conf_low
         found[f"share {share.level} high"] = share.conf_high
