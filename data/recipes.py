@@ -7,8 +7,8 @@ datasets of a publisher share stands once, in that folder's `_publisher.toml`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from data.errors import BadInput
 from data.panel import Level
-from data.reader_settings import SETTINGS
-from data.toml_records import read_toml, record
+from data.reader_settings import SETTINGS, settings_of
+from data.toml_records import only_known, read_toml, record, table_of, tables_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,6 +27,7 @@ R = TypeVar("R", bound="DataclassInstance")
 CATALOGUE = Path(__file__).parent / "catalogue"
 ID = re.compile(r"[a-z][a-z0-9_]*/[a-z][a-z0-9_]*")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+LISTS = ("file", "layouts", "contract", "excused", "edition")  # tables that become records
 RESERVED = frozenset({"time", "value", "flags", "series", "period", "valid_from", "valid_to"})
 
 
@@ -176,17 +177,23 @@ def read_recipe(path: Path) -> DatasetRecipe:
     where = f"recipe {path.parent.name}/{path.name}"
     shared = path.parent / "_publisher.toml"
     raw = {**(read_toml(shared) if shared.is_file() else {}), **read_toml(path)}
-    fallback = raw.pop("layouts", [])
-    layouts = [*raw.pop("file", []), *fallback]
-    raw["files"] = [_layout(layout, where, path.stem) for layout in layouts]
-    raw["contract"] = _contract(raw.get("contract", {}), where)
-    raw["excused"] = _records(Excused, raw.get("excused", []), f"{where}, [[excused]]")
-    raw["editions"] = _records(Edition, raw.pop("edition", []), f"{where}, [[edition]]")
-    raw["id"] = f"{path.parent.name}/{path.stem}"
-    if "fetched_as" in raw:
-        raw["fetched_as"] = raw["fetched_as"].replace("{code}", path.stem)
-    raw["unit"] = raw.get("unit", "")
-    recipe = record(DatasetRecipe, raw, where)
+    layouts = [*tables_of(raw, "file", where), *tables_of(raw, "layouts", where)]
+    plain = {key: value for key, value in raw.items() if key not in LISTS}
+    recipe = record(
+        DatasetRecipe,
+        {
+            "unit": "",
+            **plain,
+            "id": f"{path.parent.name}/{path.stem}",
+            "files": [_layout(layout, where, path.stem) for layout in layouts],
+            "contract": _contract(table_of(raw, "contract", where), f"{where}, [contract]"),
+            "excused": _records(Excused, raw, "excused", where),
+            "editions": _records(Edition, raw, "edition", where),
+        },
+        where,
+    )
+    if recipe.fetched_as is not None:
+        recipe = replace(recipe, fetched_as=recipe.fetched_as.replace("{code}", path.stem))
     _check_dimensions(recipe, where)
     return recipe
 
@@ -194,29 +201,30 @@ def read_recipe(path: Path) -> DatasetRecipe:
 def _layout(raw: dict[str, Any], where: str, code: str) -> FileLayout:
     """A layout; the keys that its reader understands are its settings."""
     where = f"{where}, [[file]]"
-    name = str(raw.get("reader"))
+    name = str(raw.get("reader", ""))
     if name not in SETTINGS:
-        known = ", ".join(sorted(SETTINGS))
-        raise BadInput(where, f"unknown reader {name!r}", f"known are {known}")
+        what = f"unknown reader {name!r}" if name else "has no reader"
+        raise BadInput(where, what, f"say {', '.join(sorted(SETTINGS))}")
     plain = {key: value for key, value in raw.items() if key not in SETTINGS[name]}
-    plain["settings"] = {key: value for key, value in raw.items() if key in SETTINGS[name]}
-    plain["names"] = [pattern.replace("{code}", code) for pattern in raw.get("names", [])]
-    return record(FileLayout, plain, where)
+    layout = record(FileLayout, {**plain, "settings": settings_of(name, raw, where)}, where)
+    return replace(layout, names=tuple(n.replace("{code}", code) for n in layout.names))
 
 
 def _contract(raw: dict[str, Any], where: str) -> Contract:
-    where = f"{where}, [contract]"
-    raw = dict(raw)
-    raw["ranges"] = _records(ValueRange, raw.pop("range", []), f"{where}, range")
-    raw["additive"] = _records(Additivity, raw.pop("additive", []), f"{where}, additive")
-    return record(Contract, raw, where)
+    plain = {key: value for key, value in raw.items() if key not in ("range", "additive")}
+    only_known(plain, {"range", *(f.name for f in fields(Contract))} - {"ranges"}, where)
+    ranges = _records(ValueRange, raw, "range", where)
+    additive = _records(Additivity, raw, "additive", where)
+    return record(Contract, {**plain, "ranges": ranges, "additive": additive}, where)
 
 
-def _records(kind: type[R], raws: Sequence[dict[str, Any]], where: str) -> tuple[R, ...]:
-    return tuple(record(kind, raw, where) for raw in raws)
+def _records(kind: type[R], raw: Mapping[str, Any], key: str, where: str) -> tuple[R, ...]:
+    return tuple(record(kind, one, f"{where}, [[{key}]]") for one in tables_of(raw, key, where))
 
 
 def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
+    if len(set(recipe.dimensions)) < len(recipe.dimensions):
+        raise BadInput(where, "names a dimension twice", "name it once")
     for name in recipe.dimensions:
         if not NAME.fullmatch(name) or name in RESERVED:
             todo = f"use a-z, 0-9, _ and none of {', '.join(sorted(RESERVED))}"
@@ -224,6 +232,10 @@ def _check_dimensions(recipe: DatasetRecipe, where: str) -> None:
     spoken_of = [*recipe.wanted, *recipe.labels, *recipe.contract.expected, *recipe.contract.known]
     spoken_of += [k for layout in recipe.files for k in layout.constants if k != "time"]
     spoken_of += [rule.over for rule in recipe.contract.additive]
+    narrowed = [rule.where for rule in recipe.contract.ranges]
+    narrowed += [rule.where for rule in recipe.contract.additive]
+    narrowed += [rule.where for rule in recipe.excused]
+    spoken_of += [key for where_it_holds in narrowed for key in where_it_holds if key != "time"]
     for key in spoken_of:
         if key not in recipe.dimensions:
             todo = f"known are {', '.join(recipe.dimensions)}"

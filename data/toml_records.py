@@ -54,17 +54,41 @@ def record(kind: type[R], raw: Mapping[str, Any], where: str) -> R:
 
     Raises BadInput naming the first key that is unknown, missing, or not of its field's type.
     """
-    hints = _hints(kind)
-    only_known(raw, hints, where)
+    values = checked(raw, _hints(kind), where)
     for spec in fields(kind):
         if spec.name not in raw and spec.default is MISSING and spec.default_factory is MISSING:
             raise BadInput(where, f"key {spec.name!r} is missing", "add it")
+    return kind(**values)
+
+
+def checked(raw: Mapping[str, Any], hints: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The values of a table, lists as tuples; `hints` are the types of the keys it may have.
+
+    Raises BadInput naming the first key that is unknown or not of its type.
+    """
+    only_known(raw, hints, where)
     shaped = {key: _shaped(value) for key, value in raw.items()}
     for key, value in shaped.items():
         if not _fits(value, hints[key]):
             shown = repr(raw[key]) if isinstance(raw[key], str) else str(raw[key])
             raise BadInput(where, f"{key} is {shown[:60]}", f"say {_words(hints[key])}")
-    return kind(**shaped)
+    return shaped
+
+
+def table_of(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    """The table [key], empty where it is left out. Raises BadInput if it is something else."""
+    value = raw.get(key, {})
+    if not isinstance(value, Mapping):
+        raise BadInput(where, f"{key} is {str(value)[:60]}", f"make it a table, headed [{key}]")
+    return dict(value)
+
+
+def tables_of(raw: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any]]:
+    """All tables [[key]]. Raises BadInput if there is something else of that name."""
+    value = raw.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        raise BadInput(where, f"{key} is no list of tables", f"head each of them [[{key}]]")
+    return value
 
 
 def only_known(raw: Mapping[str, Any], known: Collection[str], where: str) -> None:

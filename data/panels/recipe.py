@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from data.classification import definition, sum_of_programmes
 from data.errors import BadInput
 from data.panel import Level
 from data.suggestions import near
-from data.toml_records import only_known, parsed, record
+from data.toml_records import only_known, parsed, record, table_of, tables_of
 
 PANELS = Path(__file__).parent
 Kind = Literal["count", "money", "rate"]
@@ -66,6 +66,26 @@ class Derived:
     label: str
     unit: str
     level: Level
+
+
+@dataclass(frozen=True)
+class ProgrammeSum:
+    """A derived column that adds up all programmes to which a definition gives a role."""
+
+    definition: str
+    scheme: str
+    role: str
+    column: str  # their columns, with {code} for the code
+
+
+@dataclass(frozen=True)
+class Each:
+    """One column per code of `dimension`, named and labelled by pattern from [labels.x]."""
+
+    dimension: str
+    labels: str
+    name: str
+    label: str
 
 
 @dataclass(frozen=True)
@@ -135,7 +155,10 @@ def read_panel_recipe(path: Path) -> PanelRecipe:
     where = f"recipe {path.name}"
     raw, digest = _with_base(path)
     only_known(raw, {"panel", "index", "regions", "labels", "source", "derived"}, where)
-    head, index = _table(raw, "panel", where), _table(raw, "index", where)
+    for needed in ("panel", "index"):
+        if needed not in raw:
+            raise BadInput(where, f"table [{needed}] is missing", "see data/panels/README.md")
+    head, index = table_of(raw, "panel", where), table_of(raw, "index", where)
     only_known(head, {"id", "title", "notes", "simulated", "extends"}, f"{where}, [panel]")
     if head.get("id") != path.stem:
         raise BadInput(f"{where}, [panel]", f"id is {head.get('id')!r}", f"name it {path.stem!r}")
@@ -148,9 +171,9 @@ def read_panel_recipe(path: Path) -> PanelRecipe:
             "simulated": False,
             **index,
             **{key: head[key] for key in ("notes", "simulated") if key in head},
-            "territory": _territory(raw.get("regions", {}), f"{where}, [regions]"),
+            "territory": _territory(table_of(raw, "regions", where), f"{where}, [regions]"),
             "picks": _picks(raw, where),
-            "derived": _derived(raw.get("derived", {}), f"{where}, [derived]"),
+            "derived": _derived(table_of(raw, "derived", where), f"{where}, [derived]"),
             "sha256": digest,
         },
         f"{where}, [index]",
@@ -164,69 +187,84 @@ def _with_base(path: Path) -> tuple[dict[str, Any], str]:
     text = path.read_bytes()
     raw = parsed(text, str(path))
     digest = hashlib.sha256(text)
-    base = raw.get("panel", {}).get("extends")
+    where = f"recipe {path.name}"
+    base = table_of(raw, "panel", where).get("extends")
     if base is not None:
-        below, below_digest = _with_base(path.with_name(f"{base}.toml"))
+        lower = path.with_name(f"{base}.toml")
+        if not lower.is_file():
+            todo = near(str(base), (other.stem for other in path.parent.glob("*.toml")))
+            raise BadInput(f"{where}, [panel]", f"extends {base!r}, which is not there", todo)
+        below, below_digest = _with_base(lower)
         digest.update(below_digest.encode())
         raw = {
             **below,
             **raw,
-            **{key: {**below.get(key, {}), **raw.get(key, {})} for key in ("panel", "index")},
-            "source": [*below.get("source", []), *raw.get("source", [])],
-            "derived": {**below.get("derived", {}), **raw.get("derived", {})},
+            **{
+                key: {**table_of(below, key, where), **table_of(raw, key, where)}
+                for key in ("panel", "index", "derived")
+            },
+            "source": [*tables_of(below, "source", where), *tables_of(raw, "source", where)],
         }
     return raw, digest.hexdigest()
 
 
 def _territory(raw: dict[str, Any], where: str) -> Territory:
-    return record(Territory, raw, where)
+    territory = record(Territory, raw, where)
+    try:
+        re.compile(territory.pattern)
+    except re.error as fault:
+        what = f"pattern {territory.pattern!r} is no regular expression ({fault})"
+        raise BadInput(where, what, "mend the pattern") from None
+    return territory
 
 
 def _picks(raw: Mapping[str, Any], where: str) -> tuple[Pick, ...]:
     picks = []
-    for number, source in enumerate(raw.get("source", []), start=1):
+    labels = table_of(raw, "labels", where)
+    for number, source in enumerate(tables_of(raw, "source", where), start=1):
         place = f"{where}, [[source]] {number} ({source.get('dataset', 'no dataset')})"
         shared = {key: value for key, value in source.items() if key not in ("columns", "each")}
-        columns = dict(source.get("columns", {}))
+        columns = table_of(source, "columns", place)
         if "each" in source:
-            columns |= _each(source["each"], raw.get("labels", {}), place)
-        for name, own in columns.items():
+            columns |= _each(table_of(source, "each", place), labels, place)
+        for name in columns:
+            own = table_of(columns, name, f"{place}, columns")
             picks.append(_pick(name, shared, own, f"{place}, {name}"))
     return tuple(picks)
 
 
 def _pick(name: str, shared: Mapping[str, Any], own: Mapping[str, Any], where: str) -> Pick:
-    selection = {**shared.get("where", {}), **own.get("where", {})}
-    codes = {key: (v,) if isinstance(v, str) else tuple(v) for key, v in selection.items()}
+    selection = {**table_of(shared, "where", where), **table_of(own, "where", where)}
+    codes = {key: (v,) if isinstance(v, str) else v for key, v in selection.items()}
     pick = record(Pick, {"kind": "count", **shared, **own, "name": name, "where": codes}, where)
     if pick.optional and pick.as_of is None:
         raise BadInput(where, "is optional without as_of", "only a pinned column can be")
     return pick
 
 
-def _each(each: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """One column per code of a dimension, named and labelled by pattern."""
-    only_known(each, {"dimension", "labels", "name", "label", "unit"}, f"{where}, each")
-    if each.get("labels") not in labels:
-        raise BadInput(f"{where}, each", "names no table of [labels]", near("", labels))
+def _each(raw: Mapping[str, Any], labels: Mapping[str, Any], where: str) -> dict[str, Any]:
+    each = record(Each, raw, f"{where}, each")
+    if each.labels not in labels:
+        raise BadInput(f"{where}, each", "names no table of [labels]", near(each.labels, labels))
     return {
-        each["name"].format(code=code): {
-            "where": {each["dimension"]: code},
-            "label": each["label"].format(label=label),
+        each.name.replace("{code}", code): {
+            "where": {each.dimension: code},
+            "label": each.label.replace("{label}", str(label)),
         }
-        for code, label in labels[each["labels"]].items()
+        for code, label in table_of(labels, each.labels, f"{where}, [labels]").items()
     }
 
 
 def _derived(raw: Mapping[str, Any], where: str) -> tuple[Derived, ...]:
     derived = []
-    for name, own in raw.items():
+    for name in raw:
         place = f"{where} {name}"
-        table = {"name": name, **own}
+        table = {"name": name, **table_of(raw, name, where)}
         if "definition" in table:
-            chosen = definition(table.pop("definition"))
+            parts = {f.name: table.pop(f.name) for f in fields(ProgrammeSum) if f.name in table}
+            wanted = record(ProgrammeSum, parts, place)
             table["expression"] = sum_of_programmes(
-                chosen, table.pop("scheme"), table.pop("role"), table.pop("column"), place
+                definition(wanted.definition), wanted.scheme, wanted.role, wanted.column, place
             )
         derived.append(record(Derived, table, place))
     return tuple(derived)
@@ -245,9 +283,3 @@ def _check_names(recipe: PanelRecipe, where: str) -> None:
             raise BadInput(where, f"column {name!r} is defined twice", "rename one of them")
     if recipe.first > recipe.last:
         raise BadInput(f"{where}, [index]", "first is after last", "swap them")
-
-
-def _table(raw: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
-    if key not in raw:
-        raise BadInput(where, f"table [{key}] is missing", "see data/panels/README.md")
-    return dict(raw[key])

@@ -95,6 +95,15 @@ def test_an_extending_recipe_adds_to_the_one_below(tmp_path: Path) -> None:
         ('id = "small"', 'id = "smal"', "id is 'smal'; name it 'small'"),
         ("[index]", "[idx]", "unknown key 'idx'"),
         ("[index]", "[index", "is not valid TOML"),
+        ("[[source]]", "[source]", r"source is no list of tables; head each of them \[\[source"),
+        ('where = { unit = "THS", sex = "T" }', 'where = "THS"', "where is THS; make it a table"),
+        ("b = {", "d = 'x'\nb = {", r"d is x; make it a table"),
+        ("[derived]", "[derived]\nd = 'a'", r"\[derived\]: d is a; make it a table"),
+        ("[derived]", "[regions]\npattern = '['\n[derived]", "pattern .* no regular expression"),
+        ("[derived]", "[regions]\nversion = 2013\n[derived]", "version is 2013; say a text"),
+        ("[derived]", "[derived]\nd = { definition = 'broad' }", "key 'scheme' is missing"),
+        ("first = 2000", "first = '2000'", "first is '2000'; say a whole number"),
+        ("[source.columns]", "each = { labels = 'x' }\n[source.columns]", "'dimension' is miss"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -84,6 +84,18 @@ def test_a_eurostat_table_needs_no_more_than_a_title_and_its_dimensions(folder: 
         (("[[file]]", "[wanted]\nsex = ['T']\n[[file]]"), "'sex' is not a dimension"),
         (("[[file]]", "[labels.sex]\nTotal = 'T'\n[[file]]"), "'sex' is not a dimension"),
         (("[[file]]", "[[file]"), "is not valid TOML"),
+        (("[[file]]", "[file]"), r"file is no list of tables; head each of them \[\[file\]\]"),
+        (("[[file]]", "contract = 3\n[[file]]"), r"contract is 3; make it a table"),
+        (("[[file]]", "[contract]\nranges = 3\n[[file]]"), r"\[contract\]: unknown key 'ranges'"),
+        (('["{code}.tsv"]', '"x.tsv"'), "names is 'x.tsv'; say a list"),
+        (('reader = "eurostat_tsv"', ""), r"\[\[file\]\]: has no reader"),
+        (('"eurostat_tsv"', '"tabular"\ncolumns = 3'), "columns is 3; say a table"),
+        (('"eurostat_tsv"', '"tabular"\nsheets = "["'), "is no regular expression"),
+        (('"eurostat_tsv"', '"tabular"\nwide = { columns = "x" }'), "wide is incomplete"),
+        (('"eurostat_tsv"', '"tabular"\nencoding = "klingon"'), "unknown encoding 'klingon'"),
+        (('"eurostat_tsv"', '"tabular"\ndelimiter = ";;"'), "delimiter is ';;'; say one sign"),
+        (("[[file]]", "[[contract.range]]\nwhere = { x = 'y' }\n[[file]]"), "'x' is not a dim"),
+        (('["geo"]', '["geo", "geo"]'), "names a dimension twice"),
     ],
 )
 def test_a_fault_in_a_recipe_is_named(folder: Path, change: tuple[str, str], message: str) -> None:
