@@ -94,7 +94,7 @@ def _copies(path: Path) -> Copies:
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.case"
         for argument in node.args
-        if isinstance(argument, ast.Constant)
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }
     literals = [value for _, value in numbers(constants)]
     for name in {str(value) for value in constants if str(value).endswith(".toml")}:
