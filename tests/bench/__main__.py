@@ -38,7 +38,10 @@ ROOT = HERE.parent.parent
 FOLDER = ROOT / "var" / "bench"
 THREADS = 2
 POOLS = ("OPENBLAS", "OMP", "MKL", "NUMBA", "RAYON", "POLARS")
-LIBRARIES = ("numpy", "pandas", "duckdb", "polars", "linearmodels", "pyfixest", "wildboottest")
+LIBRARIES = (
+    *("numpy", "pandas", "duckdb", "polars", "prefect", "distributed", "statsmodels"),
+    *("linearmodels", "pyfixest", "wildboottest", "specification_curve"),
+)
 Row = dict[str, Any]
 
 
@@ -77,7 +80,7 @@ def _contest(bench: ModuleType, size: str) -> list[Row]:
     for contestant in bench.CONTESTANTS:
         reason = left_out.get((contestant, size))
         if reason:
-            print(f"  {contestant:14} left out: {reason}", flush=True)
+            print(f"  {contestant:19} left out: {reason}", flush=True)
             continue
         row = {"bench": bench.NAME, "size": size, "contestant": contestant}
         rows.append(row | _run(bench, contestant, path, folder))
@@ -143,7 +146,7 @@ def _show(row: Row) -> None:
     seconds, cold, peak, ratio = ("-" if f is None else f"{f:.4g}" for f in figures)
     verdict = "" if row["correct"] else "  WRONG OR FAILED"
     print(
-        f"  {row['contestant']:14} {seconds:>10} s  cold {cold:>7} s  peak {peak:>6} MiB  "
+        f"  {row['contestant']:19} {seconds:>10} s  cold {cold:>7} s  peak {peak:>6} MiB  "
         f"ratio {ratio:>8}{verdict}",
         flush=True,
     )
