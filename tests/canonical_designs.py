@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from data.panel import Panel
 from models.design import Codes, Design
 from models.least_squares import LinearFit, fit_least_squares
+from tests.study_case import panel_of
 
 
 def codes(values: pd.Series) -> Codes:
@@ -126,3 +128,16 @@ def voters(realdata: Path) -> Design:
         ["Q1_immigration", "Q2_defense"],
         columns=["group_id1", "weights"],
     )
+
+
+def wages(realdata: Path) -> Panel:
+    """Cornwell and Rupert's 595 persons over seven years, who come as blocks without a name."""
+    frame = pd.read_csv(realdata / "canonical_panels" / "rdatasets_plm_Wages.csv")
+    person, year = np.divmod(np.arange(len(frame)), 7)
+    yes = {
+        name: (frame[name] == "yes").astype(float)
+        for name in ("bluecol", "south", "smsa", "married", "union", "black")
+    }
+    male = (frame["sex"] == "male").astype(float)
+    frame = frame.assign(**yes, sex=male, person=person, year=1976 + year)
+    return panel_of(frame.drop(columns="rownames").astype(float), "person", "year")

@@ -106,9 +106,9 @@ def _copies(path: Path) -> Copies:
 
 
 def _names(values: dict[str, Any]) -> Iterator[str]:
-    """Entries that a table of values is of: its keys, or the `entry` of each of its cases."""
+    """Entries that a table of values is of: its keys, or the `entries` of each of its cases."""
     yield from (name for name in values if name[:2] in ("A.", "B.", "C.", "D."))
-    yield from (case["entry"] for case in values.get("case", []) if "entry" in case)
+    yield from (name for case in values.get("case", []) for name in case.get("entries", []))
 
 
 def claimants(entry: str) -> list[str]:

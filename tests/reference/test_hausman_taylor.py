@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from data.panel import Panel
+from tests.canonical_designs import wages
 from tests.reference_record import Reference
-from tests.study_case import estimates, fit_one, model_text, panel_of, std_errors
+from tests.study_case import estimates, fit_one, model_text, std_errors
 
 pytestmark = pytest.mark.realdata
 PLM = Reference("R 4.2.2: plm 2.6-2")
@@ -23,20 +21,6 @@ REGRESSORS = [
     "black",
 ]  # fmt: skip
 ENDOGENOUS = ["exp", "exp2", "wks", "married", "union", "ed"]
-
-
-def wages(realdata: Path) -> Panel:
-    frame = pd.read_csv(realdata / "canonical_panels" / "rdatasets_plm_Wages.csv")
-    person, year = np.divmod(np.arange(len(frame)), 7)
-    yes = {
-        name: (frame[name] == "yes").astype(float)
-        for name in ("bluecol", "south", "smsa", "married", "union", "black")
-    }
-    frame = frame.assign(
-        **yes, sex=(frame["sex"] == "male").astype(float), person=person, year=1976 + year,
-        exp2=frame["exp"].astype(float) ** 2,
-    )  # fmt: skip
-    return panel_of(frame.drop(columns="rownames").astype(float), "person", "year")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +76,8 @@ def test_wages(
 ) -> None:  # fmt: skip
     more = f'endogenous = {ENDOGENOUS}\nvariant = "{variant}"'
     text = model_text("hausman-taylor", "lwage", REGRESSORS[0], REGRESSORS[1:], more=more)
-    result = fit_one(tmp_path, wages(realdata), text)
+    body = f'[variables]\nexp2 = "exp ** 2"\n{text}'
+    result = fit_one(tmp_path, wages(realdata), body)
     PLM.agrees("estimates", estimates(result), estimate, rel=1e-9)
     PLM.agrees("standard errors", std_errors(result), error, rel=1e-9)
     components = {
