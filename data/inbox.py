@@ -48,6 +48,8 @@ def found(recipe: DatasetRecipe, folder: Path, published: date | None) -> tuple[
         )
     incoming = []
     for path, layout in distinct:
+        if not path.stat().st_size:
+            raise BadInput(str(path), "is an empty file", "fetch it again")
         alone = published if len(distinct) == 1 else None
         day = alone or raw.recorded_day(path) or own_date(recipe, path, layout)
         if day is None and len(distinct) > 1:

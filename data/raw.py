@@ -138,7 +138,9 @@ def unpacked(path: Path, scratch: Path) -> Path:
                     raise BadInput(path.name, "unpacks to more than 64 GiB", "check the file")
     except EOFError:
         raise BadInput(path.name, "is a compressed file cut short", "fetch it again") from None
-    except (OSError, zlib.error):
+    except (OSError, zlib.error) as fault:
+        if isinstance(fault, OSError) and fault.errno is not None:
+            raise  # the system's doing, such as a full disk, not the file's
         raise BadInput(path.name, "is a damaged compressed file", "fetch it again") from None
     return plain
 

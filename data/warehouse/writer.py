@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +31,7 @@ SET_ASIDE = (
 def writing(home: Path) -> Iterator[None]:
     """Holds the place of the one writer; raises RegsiError if another process has it.
 
+    A full disk and a damaged warehouse, wherever they are met within, are told with the way out.
     Makes the warehouse if there is none, and clears what a crashed load left behind.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -44,9 +47,13 @@ def writing(home: Path) -> Iterator[None]:
             create(home)
         try:
             yield
-        except duckdb.Error as fault:
-            if is_damage(fault):
+        except (duckdb.Error, OSError) as fault:
+            if isinstance(fault, duckdb.Error) and is_damage(fault):
                 raise unreadable(home / FILE, fault) from None
+            if os.strerror(errno.ENOSPC) in str(fault):
+                what, todo = "the disk is full", "free some space and load again: nothing was lost"
+                place = getattr(fault, "filename", None) or home
+                raise RegsiError(str(place), what, todo) from None
             raise
 
 

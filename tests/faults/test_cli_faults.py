@@ -102,7 +102,7 @@ def _line(number: int, old: str, new: str) -> Callable[[bytes], bytes]:
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
     "truncated gz": (lambda content: content[:-2000], 2, f"{FILE}: .*cut short"),
     "damaged gz": (lambda c: c[:9000] + b"\0" * 64 + c[9064:], 2, f"{FILE}: .*damaged"),
-    "empty file": (lambda _: b"", 2, f"{FILE}, line 1: "),
+    "empty file": (lambda _: b"", 2, f"{FILE}: is an empty file"),
     "wrong column": (_line(1, "age", "agee"), 2, f"{FILE}, line 1: column age is missing"),
     "wrong delimiter": (
         _edited(lambda lines: [line.replace("\t", ";") for line in lines]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import signal
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import data.warehouse.swap
 from data import recipes
 from data.errors import BadInput, ContractBroken, RegsiError
 from data.ingest import ingest
+from data.raw import unpacked
 from data.warehouse import Warehouse
 
 RECIPE = """
@@ -105,7 +108,7 @@ def observed(folder: Path) -> set[tuple[object, ...]]:
         ("table.tsv", SOUND.replace("\n", "\r\n", 2), "line 3: does not end as the first line"),
         ("table.tsv", SOUND.encode().replace(b"BE10", b"B\xe910"), "line 3: is not UTF-8 text"),
         ("table.tsv", SOUND.split("\n")[0] + "\n", "line 1: is followed by no rows"),
-        ("table.tsv", b"", "line 1: is not a header"),
+        ("table.tsv", b"", "table.tsv: is an empty file"),
         ("table.csv", CSV + "x\n", "line 3, column obs_value: 'x' stands where a number belongs"),
         ("table.csv", CSV + "2,3\n", "line 3: has 5 columns where the header has 4"),
         ("table.csv", CSV + "2\nTHS,AT11,2011,1\n", r"line 2, .* line 4, .* is there twice"),
@@ -149,17 +152,34 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ingest(["somebody/table"], tmp_path / "home", tmp_path / "nowhere", None, lambda _: None)
 
 
-def test_a_crash_inside_the_swap_leaves_nothing_half_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        duckdb.IOException("Could not write file: No space left on device"),
+    ],
+)
+def test_a_full_disk_inside_the_swap_is_told_and_leaves_nothing_half_done(
+    fault: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:
-        raise OSError("no space left on device")
+        raise fault
 
     # after the cells went in, before the commit
     monkeypatch.setattr(data.warehouse.swap, "record", crash)
     offer(tmp_path, "table.tsv", SOUND.replace("3 ", "33 "))
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(RegsiError, match="home: the disk is full; free some space"):
         load(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_disk_that_fills_up_while_unpacking_is_not_taken_for_a_damaged_file(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "table.tsv.gz").write_bytes(PACKED)
+    (tmp_path / "table.tsv.gz.plain").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        unpacked(tmp_path / "table.tsv.gz", tmp_path)
 
 
 KILLED = """
@@ -168,6 +188,7 @@ from datetime import date
 from pathlib import Path
 import data.warehouse.swap, data.recipes
 from data.ingest import ingest
+from data.raw import unpacked
 
 data.recipes.CATALOGUE = Path(sys.argv[1]) / "catalogue"
 setattr(data.warehouse.swap, sys.argv[2], lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
