@@ -23,6 +23,8 @@ INDEX_WORDS = {
 IRREGULAR = {"country": "countries", "county": "counties", "city": "cities"}
 UNIT_MEAN = re.compile(r"unit mean of (.+)")  # as the Mundlak device names them
 RESPONSE = re.compile(r"(.+) h=(\d+)")  # as local projections do
+EVENT = re.compile(r"event (-?\d+)")  # as event studies do
+AVERAGES = {"event average": "average after adoption", "overall": "average over adopters"}
 PER_CENT = ("%", "per cent", "percent", "pct")
 SHARES = ("share", "fraction", "proportion", "ratio (0-1)")
 
@@ -162,6 +164,10 @@ class Variables:
         if mean := UNIT_MEAN.fullmatch(name):
             unit = index_word(self.unit).capitalize()
             return f"{unit} mean of {in_sentence(self.label(mean[1]))}"
+        if name in AVERAGES:
+            return AVERAGES[name].capitalize()
+        if event := EVENT.fullmatch(name):
+            return later(int(event[1]), self.period, "after adoption", "before adoption")
         if difference := parts(name):
             first, second = map(self.label, difference)
             return f"{first} less {in_sentence(second)}"

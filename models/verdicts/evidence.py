@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from data.errors import BadInput
 from models.engine.results import Curve
+from models.estimators.events.event_study import AVERAGE as EVENT_AVERAGE
 from models.estimators.events.rules import NO_CAUSAL_READING
 from models.results import ModelResult, Term, Test
 from models.study import ModelSpec
@@ -48,14 +49,16 @@ def deciding(results: StudyResults, claim: str) -> tuple[tuple[ModelResult, Mode
 def comparable(
     results: StudyResults, model: ModelResult, term: Term
 ) -> list[tuple[ModelResult, Term]]:
-    """The models of the same outcome that have `term` as a treatment, `model` among them."""
+    """The models of the same outcome that have `term` as a treatment, `model` among them; event
+    studies by whichever method.
+    """
     counting = {model.id, *(other.id for other in counted(results))}
     return [
         (other, found)
         for other in results.models
         if other.outcome == model.outcome
         and other.id in counting
-        and (term.term in other.treatment or other.id == model.id)
+        and (term.term in (*other.treatment, EVENT_AVERAGE) or other.id == model.id)
         for found in other.terms
         if found.term == term.term
     ]

@@ -27,8 +27,11 @@ def _clause(subject: Subject) -> Text:
     estimate = subject.estimate
     unit, low = estimate.unit, estimate.low
     opening = say(_setting(subject), f" {_outcome(subject)} stood ")
+    than = ""
+    if subject.of_event:
+        opening, than = say(_event(subject)), " than elsewhere"
     if estimate.settled:
-        size = say(estimate.size(estimate.middle), f" {unit} {estimate.direction(low)}")
+        size = say(estimate.size(estimate.middle), f" {unit} {estimate.direction(low)}{than}")
         return say(opening, size, " (95 % interval: ", interval_words(estimate), ").")
     return say(
         opening,
@@ -36,9 +39,18 @@ def _clause(subject: Subject) -> Text:
         estimate.size(low),
         f" {unit} lower and ",
         estimate.size(estimate.high),
-        " higher (95 % interval; best estimate: ",
+        f" higher{than} (95 % interval; best estimate: ",
         estimate.size(estimate.middle),
         f" {estimate.direction(estimate.middle)}).",
+    )
+
+
+def _event(subject: Subject) -> str:
+    """The opening of a sentence about adopters, beside those that did not adopt."""
+    period = subject.variables.period
+    return (
+        f"from the {period} before adoption to the {period}s after it, "
+        f"{with_article(subject.outcome.label)} in {subject.units} that adopted moved "
     )
 
 
@@ -67,9 +79,14 @@ def _outcome(subject: Subject) -> str:
 
 
 def standing(subject: Subject) -> Text:
-    """The line under the answer: verdicts on the claims, and the grade of the evidence."""
+    """The line under the answer: the first verdict with its reason, the others by name, and that
+    none of it is causal.
+    """
     graded = [verdict for verdict in subject.verdicts if verdict.grade != "none"]
-    parts = [say(_verdict_line(verdict)) for verdict in graded]
+    parts = [say(_verdict_line(verdict)) for verdict in graded[:1]]
+    if graded[1:]:
+        others = "; ".join(f"“{said(one)}”: {one.ruling}" for one in graded[1:])
+        parts.append(say(f"On its other claims, {others} (reasons below). "))
     if subject.verdicts and not graded:
         parts.append(say("None of the claims it was made for can be judged here. "))
     if subject.results.panel.simulated:
@@ -80,11 +97,16 @@ def standing(subject: Subject) -> Text:
     return say(*parts, f"{grade}Nothing here shows what drives what.")
 
 
+def said(verdict: Verdict) -> str:
+    """The claim, as it stands between quotation marks."""
+    return verdict.claim.claim.rstrip(".")
+
+
 def _verdict_line(verdict: Verdict) -> str:
-    claim = verdict.claim.claim.rstrip(".")
-    grade = f" (evidence grade: {verdict.grade})" if verdict.grade != "none" else ""
-    reason = f"{verdict.reason} " if grade else ""
-    return f"Verdict on the claim “{claim}”: {verdict.ruling}{grade}. {reason}"
+    return (
+        f"Verdict on the claim “{said(verdict)}”: {verdict.ruling} (evidence grade: "
+        f"{verdict.grade}). {verdict.reason} "
+    )
 
 
 def alerts(subject: Subject) -> tuple[Text, ...]:

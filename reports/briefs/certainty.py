@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from models.engine.results import Curve
 from models.study.results import Missingness
 from models.verdicts import Verdict, comparable, multiverse_share
+from reports.briefs.answer import said
 from reports.briefs.subject import Subject
-from reports.briefs.text import Block, Section, Span, Text, paragraph, say
+from reports.briefs.text import Block, Section, Span, Text, paragraph, say, typeset
 from reports.numbers import CURVE, MISSING, p_value, per_cent, result_id
+from reports.tables.notes import sentence
 from reports.variables import counted, in_sentence, index_word, panel_word, spaced, spelled
 
 CAUSAL = re.compile(r"\b(effect|impact|caus|rais|reduc|improv)\w*", re.IGNORECASE)
@@ -22,8 +24,10 @@ def how_sure(subject: Subject) -> Section:
     """Verdicts with their reasons, then what the interval rests on."""
     simulated = subject.results.panel.simulated
     blocks = [paragraph(_verdict(verdict, simulated)) for verdict in subject.verdicts]
+    if len(blocks) > 1:
+        blocks = [Block("plain_table", rows=_verdicts(subject.verdicts, simulated))]
     bullets = [*_agreement(subject), *_rests_on(subject), *_curve(subject), *_gaps(subject)]
-    bullets += [say(f"{warning.rstrip('.')}.") for warning in subject.model.warnings]
+    bullets += [say(sentence(warning)) for warning in subject.model.warnings]
     return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))
 
 
@@ -35,6 +39,23 @@ def _verdict(verdict: Verdict, simulated: bool) -> Text:
     return say(f"{said} What would change our mind: {mind[:1].lower()}{mind[1:]}")
 
 
+def _verdicts(
+    verdicts: tuple[Verdict, ...], simulated: bool
+) -> tuple[tuple[str, ...], ...]:
+    """Several verdicts as a table: claim, ruling, grade, and why."""
+    rows = [("Claim", "Verdict", "Why")]
+    for verdict in verdicts:
+        mind = verdict.claim.change_our_mind
+        changed = "" if simulated else f" What would change our mind: {mind[:1].lower()}{mind[1:]}"
+        share = verdict.multiverse_share
+        borne = "" if share is None else f" {per_cent(share)} of the specifications have this sign."
+        grade = "" if verdict.grade == "none" else f" ({verdict.grade})"
+        why = f"{verdict.reason}{borne}{changed}"
+        name = f"{verdict.claim.id}: {said(verdict)}"
+        rows.append((typeset(name), f"{verdict.ruling}{grade}", typeset(why)))
+    return tuple(rows)
+
+
 def _agreement(subject: Subject) -> Iterable[Text]:
     others = comparable(subject.results, subject.model, subject.term)
     same = sum(other.estimate * subject.term.estimate > 0 for _, other in others)
@@ -42,8 +63,9 @@ def _agreement(subject: Subject) -> Iterable[Text]:
     if len(others) > 1 and not said:
         number = "all" if same == len(others) else spelled(same)
         yield say(
-            f"Of the study's {spelled(len(others))} models of this outcome, {number} point the "
-            "same way; the picture and the table show them all."
+            f"Of the study's {spelled(len(others))} models of this outcome, {number} "
+            f"{'has' if same == 1 else 'have'} the headline's sign; the picture and the table "
+            "show them all."
         )
 
 
@@ -142,6 +164,11 @@ def does_not_show(subject: Subject) -> Section:
 def _not_why(subject: Subject) -> str:
     study = subject.results.study
     words = CAUSAL.findall(f"{study.title} {study.question}")
+    if subject.of_event:
+        return (
+            f"What the adoption did. The {subject.units} that adopted may differ from the others "
+            "in ways that these data do not record, and the outcome may itself have led to it."
+        )
     text = (
         f"What would happen if {subject.treatment_clause} were changed. The {subject.units} "
         f"and {subject.variables.period}s with more of it may differ in ways that these data do "

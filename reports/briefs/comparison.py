@@ -15,12 +15,16 @@ from reports.tables.grid import CONSTANTS
 from reports.tables.notes import sentence
 from reports.variables import counted, in_sentence, index_word, plural
 
+ADOPTERS = "Those that adopted are compared with those that did not, before and after."
 ESTIMATORS = {
     "pooled": "All observations are compared with each other.",
     "between": "Averages over time are compared, one for each {unit}.",
     "random": "Each {unit} is allowed a level of its own, taken to be unrelated to the regressors.",
     "first-difference": "Changes from one {period} to the next are compared.",
     "iv-within": "Only that part of the treatment is used which the instruments predict.",
+    "event-study": ADOPTERS,
+    "group-time": ADOPTERS,
+    "did2s": ADOPTERS,
     "mean-group": "A slope is estimated for each {unit}, and the slopes are averaged.",
 }
 
@@ -82,6 +86,8 @@ def _fixed(subject: Subject, effect: str) -> str:
 
 def _controls(subject: Subject) -> str:
     treatments = set(subject.model.treatment)
+    if subject.of_event:
+        return "Nothing else is held equal."
     names = [t.term for t in subject.model.terms if t.term not in treatments and not parts(t.term)]
     others = (*subject.model.treatment[1:], *names)
     labels = [in_sentence(subject.variables.label(n)) for n in others if n not in CONSTANTS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from models.contrasts import contrast_of, parts
 from models.engine.results import Curve
 from models.study.results import StudyResults
 from models.verdicts import comparable
@@ -15,7 +16,7 @@ from reports.briefs.glossary import reproduce, words_used
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Brief, Section, Text, paragraph, say
 from reports.numbers import result_id
-from reports.variables import with_article
+from reports.variables import closed, in_sentence, with_article
 
 
 def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> Brief:
@@ -57,9 +58,11 @@ def _sections(subject: Subject) -> tuple[Section, ...]:
 def _estimate(subject: Subject) -> Block:
     """The size again, beside what would have been the smallest and the largest."""
     estimate = subject.estimate
+    when = f"With {subject.treatment_clause} {estimate.step}"
+    if subject.of_event:
+        when = f"After adoption, beside {subject.units} that did not adopt"
     size = say(
-        f"With {subject.treatment_clause} {estimate.step}, the best estimate for "
-        f"{with_article(subject.outcome.label)} is ",
+        f"{when}, the best estimate for {with_article(subject.outcome.label)} is ",
         estimate.size(estimate.middle),
         f" {estimate.unit} {estimate.direction(estimate.middle)}. The data are in keeping with "
         "anything from ",
@@ -67,7 +70,28 @@ def _estimate(subject: Subject) -> Block:
         ". ",
     )
     inside = "outside" if estimate.settled else "inside"
-    return paragraph(size, f"“No difference” lies {inside} that range. ", _others(subject))
+    zero = f"“No difference” lies {inside} that range. "
+    return paragraph(size, zero, _others(subject), _contrast(subject))
+
+
+def _contrast(subject: Subject) -> Text:
+    """What the same step in the treatment goes with, beyond the same step in another regressor."""
+    gap = contrast_of(subject.model)
+    against = parts(gap.term) if gap else None
+    if gap is None or against is None or against[0] != subject.term.term:
+        return ()
+    other = subject.variables.measure(against[1])
+    if other.change != subject.treatment.change or other.unit != subject.treatment.unit:
+        return ()
+    result = result_id(subject.results.study.id, subject.model.id, gap.term)
+    found = plain_estimate(gap, subject.treatment, subject.outcome, result)
+    return say(
+        f" Set against the same step in {closed(in_sentence(other.label))} the difference is ",
+        _size(found),
+        " (95 % interval: ",
+        interval_words(found),
+        ").",
+    )
 
 
 def _others(subject: Subject) -> Text:

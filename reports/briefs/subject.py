@@ -12,6 +12,8 @@ from reports.briefs.estimate import PlainEstimate, plain_estimate
 from reports.numbers import result_id
 from reports.variables import Measure, Variables, closed, in_sentence, index_word, plural
 
+EVENT_STUDIES = frozenset({"event-study", "group-time", "did2s"})
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -46,6 +48,11 @@ class Subject:
             verdicts=tuple(judge(read_claim(c), results, curve) for c in results.study.claims),
             curve=curve,
         )
+
+    @property
+    def of_event(self) -> bool:
+        """True where the answer is about what followed an adoption, not about a variable."""
+        return self.model.estimator in EVENT_STUDIES
 
     @property
     def unit(self) -> str:

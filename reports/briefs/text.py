@@ -74,8 +74,12 @@ def say(*parts: str | Span | Text) -> Text:
 
 
 def _typeset(span: Span) -> Span:
-    words = APOSTROPHE.sub("’", span.text).replace(" %", "\N{NO-BREAK SPACE}%")
-    return Span(words, span.result)
+    return Span(typeset(span.text), span.result)
+
+
+def typeset(text: str) -> str:
+    """The text with real apostrophes, and no break before a per cent sign."""
+    return APOSTROPHE.sub("’", text).replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def paragraph(*parts: str | Span | Text) -> Block:

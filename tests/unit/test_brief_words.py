@@ -1,0 +1,84 @@
+"""What a brief says where its study is not a plain comparison: events, contrasts, many claims."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from models.study.results import StudyResults
+from reports.briefs.content import brief_of
+from reports.briefs.text import Brief, plain
+from tests import report_case
+
+
+def words(brief: Brief) -> str:
+    """All of a brief's text."""
+    parts = [plain(brief.answer), plain(brief.standing)]
+    for section in brief.sections:
+        for block in section.blocks:
+            parts += [plain(text) for text in block.texts]
+            parts += [cell for row in block.rows for cell in row]
+    return "\n".join(parts)
+
+
+def event_study() -> StudyResults:
+    """An event study whose paths had parted before, and a second method that disagrees."""
+    case = report_case.results()
+    path = (report_case.term("event average", -1.2, 0.3), report_case.term("event -3", 0.4, 0.3))
+    caution = ("no causal reading: units that adopt moved differently before they did",)
+    first = replace(
+        case.models[0], estimator="event-study", treatment=(), terms=path, warnings=caution
+    )
+    average = (report_case.term("event average", 2.0, 0.3),)
+    second = replace(first, id="two-stage", estimator="did2s", terms=average, warnings=())
+    return replace(case, models=(first, second))
+
+
+def test_an_event_study_speaks_of_adoption_and_of_all_its_methods() -> None:
+    said = words(brief_of(event_study(), "r"))
+    answer = "from the year before adoption to the years after it"
+    assert answer in said
+    assert "in regions that adopted moved 1.20 percentage points lower than elsewhere" in said
+    assert "inconclusive" in said
+    assert "No causal reading: units that adopt moved differently" in said
+    assert "models of this outcome, one has the headline’s sign" in said  # of two models
+    for nonsense in ("when event", "by event", "event -3", "1 unit higher", "were changed"):
+        assert nonsense not in said
+    assert re.search(r"\b(effect|impact|caused)\b", said) is None
+
+
+def test_investment_is_set_against_compensation_in_words() -> None:
+    case = report_case.results()
+    expressions = {"esf": "lag(log1p(esf_pc), 1)", "cash": "lag(log1p(cash_pc), 1)"}
+    cash = replace(case.panel.columns[1], name="cash_pc", label="Cash benefits per head")
+    first = case.models[0]
+    gap = report_case.term("esf - cash", -1.05, 0.3)
+    terms = (first.terms[0], report_case.term("cash", 0.22, 0.2), gap)
+    told = replace(
+        case,
+        study=replace(case.study, variables=expressions),
+        panel=replace(case.panel, columns=(*case.panel.columns, cash)),
+        models=(replace(first, treatment=("esf", "cash"), terms=terms),),
+    )
+    said = words(brief_of(told, "r"))
+    # -1.05 log(1.1) = -0.100
+    assert "Set against the same step in cash benefits per head the difference is 0.100" in said
+    assert "Whether investment does more" not in said
+    assert "Held equal: cash benefits per head (log of 1 + x, 1 year earlier)." in said
+    assert "Held equal: cash benefits per head (log of 1 + x, 1 year earlier); " not in said
+
+
+def test_several_claims_stand_in_a_table_and_the_first_under_the_answer() -> None:
+    case = report_case.results()
+    claims = ("Y1", "F1", "R2")
+    brief = brief_of(replace(case, study=replace(case.study, claims=claims)), "r")
+    sure = next(s for s in brief.sections if s.heading == "How sure is this?")
+    rows = next(block.rows for block in sure.blocks if block.kind == "plain_table")
+    assert [row[0][:2] for row in rows[1:]] == ["Y1", "F1", "R2"]
+    assert [row[1] for row in rows[1:]] == [
+        "inconclusive (association)",
+        "not testable here",
+        "not testable here",
+    ]
+    assert all("What would change our mind" in row[2] for row in rows[1:])
+    assert plain(brief.standing).count("Verdict on the claim") == 1
