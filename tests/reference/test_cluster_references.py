@@ -46,6 +46,7 @@ US_CR2 = [0.0153992522917235, 0.0115173556784527, 0.00152318596161439, 0.0151708
 US_DF = [15.7302162110997, 15.2509813235847, 30.48475909237, 32.9064752073586]
 
 
+@pytest.mark.case("A.us.cr_lm_twoway", "A.us.cr_confint")
 def test_us_states_unweighted(realdata: Path) -> None:
     design = us_states(realdata)
     same("standard error", clustered(design, "CR0", ("unit",)).std_error, US_CR0)
@@ -70,6 +71,7 @@ def test_us_states_cr1_is_cr0_times_the_stated_factor(realdata: Path) -> None:
     assert ours.df.tolist() == [50.0] * 4
 
 
+@pytest.mark.case("A.us.cr_wlm_twoway")
 def test_us_states_weighted_by_both_targets(realdata: Path) -> None:
     design = us_states(realdata, weighted=True)
     fit = fit_design(design)
@@ -94,6 +96,7 @@ def test_us_states_weighted_by_both_targets(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("A.us.jackknife_cv3")
 @pytest.mark.parametrize(
     ("weighted", "errors"),
     [
@@ -112,6 +115,7 @@ def test_us_states_jackknife(realdata: Path, weighted: bool, errors: list[float]
     )
 
 
+@pytest.mark.case("A.us.jackknife_cv3")
 def test_us_states_jackknife_centred_at_its_mean(realdata: Path) -> None:
     design = us_states(realdata)
     left_out = leave_one_out(fit_design(design), find_clusters(design, "unit"))
@@ -120,6 +124,7 @@ def test_us_states_jackknife_centred_at_its_mean(realdata: Path) -> None:
     same("standard error", spread, se)
 
 
+@pytest.mark.case("A.us.sandwich_lm")
 def test_us_states_two_way(realdata: Path) -> None:
     # sandwich counts all 73 dummies and slopes; here effects nested in either grouping are not
     design = us_states(realdata)
@@ -153,12 +158,14 @@ def test_eu_two_way_effects(realdata: Path, by: str) -> None:
     same("degrees of freedom", ours.df, df, 1e-9)
 
 
+@pytest.mark.case("B.eu.neet.within_twoway")
 def test_eu_two_way_clusters(realdata: Path) -> None:
     design = eu_regions(realdata, ["geo", "year"])
     ours = clustered(design, "CR0", ("unit", "time"))  # plm's vcovDC
     same("standard error", ours.std_error, [0.283652080188699, 1.3798081447499])
 
 
+@pytest.mark.case("B.eu.neet.lm_countryyear_dummies")
 def test_eu_country_by_year_effects(realdata: Path) -> None:
     design = eu_regions(realdata, ["geo", "country_year"])
     fit = fit_design(design)
@@ -187,12 +194,14 @@ def test_eu_country_by_year_effects(realdata: Path) -> None:
     same("degrees of freedom", ours.df, [8.6407785713674, 11.4259974768951], 1e-8)
 
 
+@pytest.mark.case("C.Mortality.unweighted")
 def test_mortality_unweighted(realdata: Path) -> None:
     ours = clustered(mortality(realdata, weighted=False), "CR2", ("unit",))
     same("standard error", ours.std_error, [2.51308216557842, 5.26501612282504])
     same("degrees of freedom", ours.df, [24.578518939204, 5.76841458755409], 1e-9)
 
 
+@pytest.mark.case("C.Mortality.weighted_popnorm", "mortality-cr2-weighted")
 def test_mortality_weighted(realdata: Path) -> None:
     design = mortality(realdata, weighted=True)
     ours = clustered(design, None, ("unit",))  # 50 uneven clusters: CR2 by default
@@ -205,6 +214,7 @@ def test_mortality_weighted(realdata: Path) -> None:
     CLUBSANDWICH.agrees("standard error, CR1 as in print", published, 2.00975829765159, rel=1e-10)
 
 
+@pytest.mark.case("C.Produc.cr")
 def test_munnell(realdata: Path) -> None:
     design = munnell(realdata)
     ours = clustered(design, "CR2", ("unit",))
@@ -214,6 +224,7 @@ def test_munnell(realdata: Path) -> None:
     same("degrees of freedom", ours.df, df, 1e-9)
 
 
+@pytest.mark.case("C.Fatalities.oneway_cr", "C.Fatalities.twoway_plm")
 def test_fatalities(realdata: Path) -> None:
     one_way = clustered(fatalities(realdata, ["state"]), "CR2", ("unit",))
     same("standard error", one_way.std_error, [0.303010920609133])
@@ -224,6 +235,7 @@ def test_fatalities(realdata: Path) -> None:
     same("standard error", two_way * np.sqrt((336 - 2) / (336 - 55)), [0.333361689542799])
 
 
+@pytest.mark.case("C.Petersen.sandwich")
 def test_petersen(realdata: Path) -> None:
     design = petersen(realdata)
     expected = {

@@ -135,6 +135,25 @@ def test_eu_unbalanced_dependence(
     PLM.agrees("mean absolute correlation", np.abs(pairs.rho).mean(), absolute, rel=EXACT)
 
 
+@pytest.mark.case("B.eu.neet.within_region")
+def test_eu_unbalanced_effects(realdata: Path) -> None:
+    """[B.eu.neet.within_region] Tests for effects of regions where these have gaps."""
+    design = eu_regions(realdata, ("geo",))
+    found = found_by(design, "within", "effects", "random-effects")
+    effects = found["f_unit_effects"]
+    PLM.agrees("f unit effects", effects.statistic, 41.0303816367711, rel=EXACT)
+    assert effects.df == (268.0, 3401.0)
+    unit = found["breusch_pagan_unit"].statistic
+    PLM.agrees("breusch pagan unit", unit, 11445.6401498142, rel=EXACT)
+    PLM.agrees("honda unit", found["honda_unit"].statistic, 106.984298613461, rel=EXACT)
+    bare = replace(design, effects=(), effect_names=())
+    spec = ModelSpec("m", "random", "y", ("lesf1",), inference=Inference("classical"))
+    (test,) = load("random").fit(bare, spec).tests
+    # plm prints 347.87, the size of a statistic that is negative
+    assert np.isnan(test.statistic)
+    assert "not ordered" in test.note
+
+
 @pytest.mark.case("grunfeld-cross-section-dependence")
 def test_grunfeld_dependence_and_poolability(realdata: Path) -> None:
     """[published.toml] CD by firm and on within residuals, and the F test of common slopes."""
@@ -156,6 +175,8 @@ def test_us_f_found_by_effects(realdata: Path) -> None:
     found = found_by(us_states(realdata, ("fips",)), "within", "effects")
     PLM.agrees("f unit effects", found["f_unit_effects"].statistic, 98.8499183430683, rel=EXACT)
     assert found["f_unit_effects"].df == (50.0, 914.0)
+    assert found["f_time_effects"].df == (18.0, 946.0)
+    assert found["f_two_way_effects"].df == (68.0, 896.0)
     PLM.agrees("f time effects", found["f_time_effects"].statistic, 9.76123332562012, rel=EXACT)
     PLM.agrees("f time effects, p", found["f_time_effects"].p_value, 2.6957463367148e-25, rel=1e-8)
     PLM.agrees(
@@ -221,9 +242,14 @@ def test_wages(realdata: Path) -> None:
     PLM.agrees("baltagi li joint", found["baltagi_li_joint"].statistic, 3851.54799692732, rel=EXACT)
     within = found_by(wages(realdata, ("nr",)), "within", "serial")["wooldridge_within"]
     PLM.agrees("Wooldridge, within", within.statistic, 82.1586102067321, rel=EXACT)
+    assert within.df == (1.0, 3813.0)
     PLM.agrees("p-value", within.p_value, 1.96360706797932e-19, rel=1e-8)
     found = found_by(wages(realdata), "first-difference", "serial")
     assert_differences(found, 346.290178472675, 23.7481389644474, 3268.0)
+    spec = ModelSpec("m", "random", "y", ("married",), inference=Inference("classical"))
+    (test,) = load("random").fit(wages(realdata), spec).tests
+    PLM.agrees("Hausman", test.statistic, 112.118257216274, rel=1e-9)
+    PLM.agrees("Hausman, p", test.p_value, 3.8408824527424e-24, rel=1e-7)
 
 
 @pytest.mark.case("A.us.cips")

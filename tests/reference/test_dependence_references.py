@@ -43,6 +43,7 @@ def same(what: str, ours: object, theirs: object) -> None:
     PLM.agrees(what, ours, theirs, rel=1e-10)
 
 
+@pytest.mark.case("A.us.driscoll_kraay")
 @pytest.mark.parametrize("lags", [0, 1, None, 3, 4])
 def test_driscoll_kraay(realdata: Path, lags: int | None) -> None:
     design = us_states(realdata)
@@ -51,6 +52,7 @@ def test_driscoll_kraay(realdata: Path, lags: int | None) -> None:
     assert ours.df.tolist() == [18.0] * 4  # plm refers to the residual df, 896: too many
 
 
+@pytest.mark.case("A.us.driscoll_kraay")
 def test_driscoll_kraay_pooled_and_unbalanced(realdata: Path) -> None:
     design = us_states(realdata, effects=())
     same(
@@ -66,6 +68,7 @@ def test_driscoll_kraay_pooled_and_unbalanced(realdata: Path) -> None:
     same("standard error", ours.std_error, [0.153542219370647])
 
 
+@pytest.mark.case("A.us.newey_west")
 @pytest.mark.parametrize("lags", [1, 2, 3])
 def test_newey_west(realdata: Path, lags: int) -> None:
     design = us_states(realdata)
@@ -77,6 +80,7 @@ def test_newey_west(realdata: Path, lags: int) -> None:
         same("standard error", ours.std_error, NEWEY_WEST_POOLED)
 
 
+@pytest.mark.case("A.us.beck_katz")
 def test_panel_corrected(realdata: Path) -> None:
     design = us_states(realdata)
     ours = measure(fit_design(design), design, Inference("panel-corrected"))
@@ -93,6 +97,7 @@ def test_panel_corrected(realdata: Path) -> None:
     same("standard error", ours.std_error, [0.220925933949106, 1.40370789856015])
 
 
+@pytest.mark.case("A.us.within_twoway", "A.us.sandwich_lm")
 def test_classical_and_robust(realdata: Path) -> None:
     design = us_states(realdata)
     fit = fit_design(design)
@@ -115,6 +120,7 @@ def test_classical_and_robust(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Petersen.sandwich", "petersen-standard-errors")
 def test_petersen(realdata: Path) -> None:
     design = petersen(realdata)
     fit = fit_design(design)

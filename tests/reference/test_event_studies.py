@@ -133,6 +133,7 @@ def same(result: ModelResult, theirs: pd.DataFrame, names: list[str]) -> None:
 
 
 @pytest.mark.realdata
+@pytest.mark.case("mpdta-group-time")
 def test_group_time_as_published(tmp_path: Path, mpdta: pd.DataFrame) -> None:
     found = estimates(fitted(tmp_path, mpdta, "group-time"))
     by_year = {2004: -0.0105, 2005: -0.0704, 2006: -0.1373, 2007: -0.1008}
@@ -174,8 +175,12 @@ def test_two_way_as_pyfixest(tmp_path: Path) -> None:
     result = fitted(tmp_path, frame, "event-study", more, how)
     formula = f"lemp ~ {'+'.join(names)} + z | county + year"
     theirs = pyfixest.feols(
-        formula, frame, vcov={"CRV1": "region"}, fixef_rm="none",
-        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14), ssc=NONNESTED
+        formula,
+        frame,
+        vcov={"CRV1": "region"},
+        fixef_rm="none",
+        demeaner=pyfixest.MapDemeaner(fixef_tol=1e-14),
+        ssc=NONNESTED,
     )
     same(result, theirs.tidy(), names)
     leads = [name for name in names if "m" in name]

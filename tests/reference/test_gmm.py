@@ -27,6 +27,7 @@ from models.estimators.gmm.estimation import estimate as run_steps
 from models.estimators.gmm.model import DynamicFit
 from models.estimators.gmm.options import read_choices
 from models.estimators.gmm.tests import wald
+from models.least_squares import fit_least_squares
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 from tests.reference_record import Reference
@@ -120,7 +121,10 @@ def case_spec(case: dict[str, Any]) -> ModelSpec:
     )
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case["id"], marks=pytest.mark.case(*case["entries"])) for case in CASES],
+)
 def test_stored_case(case: dict[str, Any], realdata: Path) -> None:
     design = employment(realdata, case["file"], tuple(case["regressors"]))
     spec = case_spec(case)
@@ -146,6 +150,7 @@ def test_stored_case(case: dict[str, Any], realdata: Path) -> None:
         theirs.agrees("statistic", found, case["tests"], **near)
 
 
+@pytest.mark.case("arellano-bond-xtabond2")
 def test_xtabond2_log(realdata: Path) -> None:
     """published.toml, arellano-bond-xtabond2, with the subset tests of the same printed log."""
     instruments = ({"gmm": "n", "lags": [2, 4]}, {"gmm": "w", "lags": [1, 3]}, {"iv": "k"})
@@ -203,6 +208,7 @@ def test_classical_errors_against_stata(realdata: Path) -> None:
     XTABOND.agrees("standard error", error, 0.1486163, abs=5e-8)
 
 
+@pytest.mark.case("D.abdata.diff_1step_td_asymptotic")
 def test_classical_errors_against_gretl(realdata: Path) -> None:
     """gretl's --asymptotic one-step errors [D.abdata.diff_1step_td_asymptotic] are smaller than
     Stata's and ours by the square root of two: it scales by sigma2 and by H's two, both.
@@ -210,8 +216,11 @@ def test_classical_errors_against_gretl(realdata: Path) -> None:
     names = ("w", "w_1", "k", "ys", "ys_1")
     spec = spec_of(names, kind="classical", lags=2, steps=1)
     result = gmm.fit(employment(realdata, STATA, names), spec)
-    gretl = [0.0891346568, 0.0303887863, 0.0433068647, 0.0668470771, 0.0243916299]
-    ours = [t.std_error / np.sqrt(2) for t in result.terms[:5]]
+    gretl = [
+        *(0.089134656798144, 0.0303887862934259, 0.0433068646558596, 0.0668470771278003),
+        *(0.0243916298896289, 0.0890703367186325, 0.117486379586039),
+    ]
+    ours = [t.std_error / np.sqrt(2) for t in result.terms[:7]]
     GRETL.agrees("standard error", ours, gretl, rel=1e-6)
 
 
@@ -236,6 +245,7 @@ def test_deviations_in_a_system(realdata: Path) -> None:
     assert done.fit.one.beta[0] == pytest.approx(fit.one.beta[0], abs=0.05)
 
 
+@pytest.mark.case("D.abdata.sys_1step_bb_td_gmmlevel_dpdstyle")
 def test_dpd_style_sargan(realdata: Path) -> None:
     """gretl's --dpdstyle halves H and divides by n - k; the quadratic form beneath is the same."""
     names = ("w", "w_1", "k", "k_1")
@@ -243,5 +253,30 @@ def test_dpd_style_sargan(realdata: Path) -> None:
     spec = spec_of(names, "system-gmm", steps=1, h_matrix="block", instruments=everything)
     done = in_full(employment(realdata, STATA, names), spec)
     gap = done.fit.moments.Z.T @ done.fit.one.residuals
-    ours = 2 * float(gap @ done.fit.one.weight @ gap)
-    GRETL.agrees("Sargan, rescaled", ours, 190.94890468243 * 0.12905811349694**2, rel=1e-6)
+    ours = 2 * float(gap @ done.fit.one.weight @ gap) / 0.12905811349694**2
+    GRETL.agrees("Sargan, rescaled", ours, 190.94890468243, rel=1e-6)
+
+
+@pytest.mark.case("C.EmplUK.anderson_hsiao")
+def test_anderson_hsiao_as_two_stages(realdata: Path) -> None:
+    """plm's two-stage least squares on differences takes their errors as independent; ours, as
+    moving averages. Its errors, from the product's two stages, without the latter.
+    """
+    design = employment(realdata, PLM, ("w", "k"))
+    grid = calendar_grid(design)
+    levels = grid.spread(np.column_stack([design.y, design.X]))
+    change = levels - shift(levels, 1)
+    own, before, earlier = change[:, :, 0], shift(change, 1)[:, :, 0], shift(change, 2)[:, :, 0]
+    columns = [own, before, earlier, change[:, :, 1], change[:, :, 2]]
+    kept = np.isfinite(np.stack(columns)).all(axis=0)
+    y, lag, instrument, w, k = (column[kept] for column in columns)
+    terms = ("constant", "lag", "w", "k")
+    X = np.column_stack([np.ones(len(y)), lag, w, k])
+    linear = fit_least_squares(y, X, terms, None, (), ("lag",), instrument[:, None])
+    noise = float(linear.residuals @ linear.residuals) / (len(y) - 4)
+    plm = [0.00823815178660922, 0.162948381337695, 0.0550716067788362, 0.0455170647309211]
+    assert len(y) == 611
+    theirs = [-0.0217538662469745, 0.045874218051893, -0.502271378945479, 0.449232298975289]
+    STORED["C"].agrees("estimates", linear.beta, theirs, rel=1e-9)
+    errors = np.sqrt(noise * np.diag(linear.bread))
+    STORED["C"].agrees("standard error", errors, plm, rel=1e-9)

@@ -53,6 +53,7 @@ def numbers(design: Design, spec: ModelSpec) -> tuple[Floats, Floats]:
     )
 
 
+@pytest.mark.case("A.us.pmg_mg")
 def test_us_mean_group(realdata: Path) -> None:
     """[A.us.pmg_mg] The mean of 51 regressions."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group"))
@@ -84,6 +85,7 @@ def test_us_mean_group(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("A.us.pmg_mg_trend")
 def test_us_mean_group_with_trends(realdata: Path) -> None:
     """[A.us.pmg_mg_trend] Each state with a trend of its own."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group", trend=True))
@@ -117,6 +119,7 @@ def test_us_mean_group_with_trends(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("A.us.pcce_mg")
 def test_us_common_correlated_effects(realdata: Path) -> None:
     """[A.us.pcce_mg] Cross-section averages beside each."""
     beta, error = numbers(us_states(realdata), spec_of("cce-mean-group"))
@@ -136,6 +139,7 @@ def test_us_common_correlated_effects(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("A.us.pvcm_random")
 def test_us_random_coefficients(realdata: Path) -> None:
     """[A.us.pvcm_random] Swamy, whose delta is the plain spread here."""
     beta, error = numbers(us_states(realdata), spec_of("mean-group", weighting="swamy"))
@@ -167,6 +171,7 @@ def test_us_random_coefficients(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Produc.pmg", "munnell-mean-group")
 def test_output_mean_group(realdata: Path) -> None:
     """[C.Produc.pmg, mg] Munnell (published.toml, munnell-mean-group)."""
     beta, error = numbers(states_output(realdata), spec_of("mean-group"))
@@ -198,6 +203,7 @@ def test_output_mean_group(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Produc.pmg")
 def test_output_demeaned(realdata: Path) -> None:
     """[C.Produc.pmg, dmg] Time effects by cross-section means."""
     beta, error = numbers(states_output(realdata), spec_of("mean-group", effects=("unit", "time")))
@@ -229,6 +235,7 @@ def test_output_demeaned(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Produc.pmg")
 def test_output_common_correlated_effects(realdata: Path) -> None:
     """[C.Produc.pmg, cmg] As augmented regressions."""
     beta, error = numbers(states_output(realdata), spec_of("cce-mean-group"))
@@ -248,6 +255,7 @@ def test_output_common_correlated_effects(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Grunfeld.swamy_pggls")
 def test_investment_mean_group(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, mg] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group"))
@@ -267,6 +275,7 @@ def test_investment_mean_group(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("C.Grunfeld.swamy_pggls")
 def test_investment_random_coefficients(realdata: Path) -> None:
     """[C.Grunfeld.swamy_pggls, swamy] Ten firms."""
     beta, error = numbers(grunfeld(realdata), spec_of("mean-group", weighting="swamy"))
@@ -286,6 +295,7 @@ def test_investment_random_coefficients(realdata: Path) -> None:
     )
 
 
+@pytest.mark.case("A.us.pmg_cmg")
 def test_us_averages_too(realdata: Path) -> None:
     """[A.us.pmg_cmg] Coefficients of the averages, which a result does not list."""
     design, spec = us_states(realdata), spec_of("cce-mean-group")
@@ -321,6 +331,7 @@ def test_us_averages_too(realdata: Path) -> None:
     PLM.agrees("standard error", np.sqrt(np.diag(mean.vcov)), error, rel=EXACT, abs=EXACT)
 
 
+@pytest.mark.case("A.us.pvcm_random")
 def test_us_spread_of_coefficients(realdata: Path) -> None:
     """[A.us.pvcm_random] Delta, where sampling noise exceeds the spread: a warning says so."""
     design, spec = us_states(realdata), spec_of("mean-group", weighting="swamy")
@@ -329,13 +340,42 @@ def test_us_spread_of_coefficients(realdata: Path) -> None:
         regress_units(model.y, np.concatenate([model.X, model.own], axis=2))
     )
     assert found.overstated
+    # in R the constant comes first
     expected = [
-        0.0418084342183893,
-        0.0081478160195604,
-        6.89769188858703e-05,
-        0.0108060453205451,
-        2.17574348216397,
-    ]
-    PLM.agrees("variance of slopes", np.diag(found.delta), expected, rel=EXACT, abs=EXACT)
+        [2.17574348216397, -0.270877026501476, 0.016711190191153, 0.00254420240991681,
+         0.0414484019635681],
+        [-0.270877026501476, 0.0418084342183893, -0.00989367317244185, -0.000121850228007622,
+         -0.00923999387438624],
+        [0.016711190191153, -0.00989367317244185, 0.0081478160195604, -0.00022857720574066,
+         0.00267527468624697],
+        [0.00254420240991681, -0.000121850228007622, -0.00022857720574066, 6.89769188858703e-05,
+         -9.33165230759454e-05],
+        [0.0414484019635681, -0.00923999387438624, 0.00267527468624697, -9.33165230759454e-05,
+         0.0108060453205451],
+    ]  # fmt: skip
+    order = [4, 0, 1, 2, 3]
+    delta = found.delta[np.ix_(order, order)]
+    PLM.agrees("spread of slopes", delta.ravel(), np.ravel(expected), rel=EXACT, abs=EXACT)
     result = mean_group.fit(design, spec)
     assert any("spread of slopes is overstated" in warning for warning in result.warnings)
+
+
+@pytest.mark.case("C.Produc.pmg")
+def test_output_averages_too(realdata: Path) -> None:
+    """[C.Produc.pmg, cmg] Coefficients of the averages, and the constant before them."""
+    design, spec = states_output(realdata), spec_of("cce-mean-group")
+    model = unit_model(design, spec)
+    columns = np.concatenate([model.X, model.own], axis=2)
+    mean = plain_mean(regress_units(model.y, columns), design, spec)
+    beta = [
+        *(0.089985037264396, 0.0335783993901465, 0.625865870669236, -0.00311779372594501),
+        *(-0.674175418010095, 1.00380053899642, -0.0491918917030429, -0.00331984397905933),
+        *(-0.697835868262197, 0.00255444932152227),
+    ]
+    error = [
+        *(0.117603951667515, 0.0423361854522174, 0.107171926457644, 0.0014388812079219),
+        *(1.04455179017405, 0.107887435513196, 0.23961848399147, 0.157654680035684),
+        *(0.243288742528526, 0.0031847671849106),
+    ]
+    PLM.agrees("estimate", mean.beta, beta, rel=EXACT, abs=EXACT)
+    PLM.agrees("standard error", np.sqrt(np.diag(mean.vcov)), error, rel=EXACT, abs=EXACT)

@@ -51,9 +51,7 @@ def europe(realdata: Path, regressors: bool) -> Design:
     eu["lgdp1"] = np.log(eu["gdp_pc_eur"]).groupby(eu["geo"]).shift()
     names = ["lesf1", "lgdp1"] if regressors else []
     eu = eu.dropna(subset=["neet_rate_15_29", *names])
-    design = design_from(
-        eu, "neet_rate_15_29", names, ("geo", "year"), ["year"], parent="country"
-    )
+    design = design_from(eu, "neet_rate_15_29", names, ("geo", "year"), ["year"], parent="country")
     columns = {"country": eu["country"].to_numpy()}
     return replace(design, n_treatments=len(names), columns=columns)
 
@@ -83,15 +81,29 @@ def check_effects(
 @pytest.mark.parametrize(
     ("name", "slopes", "likelihood", "centred"),
     [
-        ("A.us.lmer_ri_reml", (), "reml", False),
-        ("A.us.lmer_rs_reml", ("lsi1",), "reml", True),
-        ("A.us.lmer_rs_ml", ("lsi1",), "ml", True),
-        ("A.us.lmer_crossed", {"unit": (), "time": ()}, "reml", False),
+        pytest.param(
+            "A.us.lmer_ri_reml", (), "reml", False, marks=pytest.mark.case("A.us.lmer_ri_reml")
+        ),
+        pytest.param(
+            "A.us.lmer_rs_reml",
+            ("lsi1",),
+            "reml",
+            True,
+            marks=pytest.mark.case("A.us.lmer_rs_reml"),
+        ),
+        pytest.param(
+            "A.us.lmer_rs_ml", ("lsi1",), "ml", True, marks=pytest.mark.case("A.us.lmer_rs_ml")
+        ),
+        pytest.param(
+            "A.us.lmer_crossed",
+            {"unit": (), "time": ()},
+            "reml",
+            False,
+            marks=pytest.mark.case("A.us.lmer_crossed"),
+        ),
     ],
 )
-def test_us_states(
-    realdata: Path, name: str, slopes: Any, likelihood: str, centred: bool
-) -> None:
+def test_us_states(realdata: Path, name: str, slopes: Any, likelihood: str, centred: bool) -> None:
     design, spec = states(realdata, centred), spec_of(slopes, likelihood)
     result = mixed.fit(design, spec)
     check_coefficients(result, name)
@@ -107,9 +119,15 @@ def test_us_states(
 @pytest.mark.parametrize(
     ("name", "likelihood", "regressors"),
     [
-        ("B.eu.neet.lmer3_reml", "reml", False),
-        ("B.eu.neet.lmer3_ml", "ml", False),
-        ("B.eu.neet.lmer_rei", "reml", True),
+        pytest.param(
+            "B.eu.neet.lmer3_reml", "reml", False, marks=pytest.mark.case("B.eu.neet.lmer3_reml")
+        ),
+        pytest.param(
+            "B.eu.neet.lmer3_ml", "ml", False, marks=pytest.mark.case("B.eu.neet.lmer3_ml")
+        ),
+        pytest.param(
+            "B.eu.neet.lmer_rei", "reml", True, marks=pytest.mark.case("B.eu.neet.lmer_rei")
+        ),
     ],
 )
 def test_regions_within_countries(

@@ -15,7 +15,8 @@ import pytest
 
 from models.dependence.diagnose import diagnose
 from models.dependence.moran import morans_i, permutation_moments
-from models.design import Design
+from models.dependence.spatial_lm import moran
+from models.design import Design, Floats
 from models.estimators import pooled, spatial
 from models.neighbours import spatial_weights
 from models.results import ModelResult
@@ -76,6 +77,51 @@ def test_morans_i(
     SPDEP.agrees("variance", scale**2 * spread, variance, rel=1e-10)
 
 
+@pytest.mark.case("C.spatial.moran")
+@pytest.mark.parametrize(
+    ("style", "index", "variance", "z"),
+    [
+        ("W", 0.485770913661773, 0.00886096226945051, 5.38181026395963),
+        ("B", 0.482272306983353, 0.00756698041377862, 5.78359510261212),
+    ],
+)
+def test_morans_i_of_normal_data(
+    realdata: Path, style: str, index: float, variance: float, z: float
+) -> None:
+    """[C.spatial.moran] Under normality: the residuals' test, with a constant for regressor."""
+    design, _ = columbus(realdata)
+    W = weights(realdata)
+    if style == "B":
+        W = (W > 0).astype(float)
+    found = moran((design.y - design.y.mean())[None], np.ones((1, 49, 1)), W)
+    SPDEP.agrees("Moran's I, z", found.statistic, z, rel=1e-10)
+    moments = [float(number) for number in re.findall(r"-?\d+\.\d+", found.note)]
+    SPDEP.agrees("I and E", moments[:2], [index, -0.0208333333333333], abs=5e-5)
+    SPDEP.agrees("V", moments[2], variance, abs=5e-7)
+
+
+def weights(realdata: Path) -> Floats:
+    return spatial_weights(*columbus(realdata))
+
+
+def summary(realdata: Path, result: ModelResult) -> dict[str, float]:
+    """Error variance, likelihood ratio against least squares and AIC, as in spatialreg."""
+    design, _ = columbus(realdata)
+    W, X = weights(realdata), np.column_stack([np.ones(49), design.X])
+    if result.term("rho") and len(result.terms) > 4:
+        X = np.column_stack([X, W @ design.X])
+    *slopes, rho = (term.estimate for term in result.terms)
+    left = design.y - rho * W @ design.y - X @ slopes
+    plain = design.y - X @ np.linalg.lstsq(X, design.y)[0]
+    alone = -49 / 2 * (np.log(2 * np.pi * float(plain @ plain) / 49) + 1)
+    likelihood = result.fit["log_likelihood"] or np.nan
+    return {
+        "s2": float(left @ left) / 49,
+        "LR": 2 * (likelihood - alone),
+        "AIC": 2 * (len(result.terms) + 1) - 2 * likelihood,
+    }
+
+
 @pytest.mark.case("C.spatial.lag")
 def test_lag(realdata: Path) -> None:
     """[C.spatial.lag]"""
@@ -103,6 +149,15 @@ def test_lag(realdata: Path) -> None:
         rel=1e-5,
     )
     SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -183.16828003635, rel=1e-9)
+    stated = {"s2": 99.1639771117336, "LR": 8.41791755159818, "AIC": 376.3365600727}
+    SPATIALREG.agrees("summary", summary(realdata, result), stated, rel=1e-6)
+    spread = np.linalg.inv(np.eye(49) - result.term("rho").estimate * weights(realdata))
+    slopes = np.array([result.term(name).estimate for name in ("INC", "HOVAL")])
+    direct, total = slopes * np.trace(spread) / 49, slopes * spread.sum() / 49
+    SPATIALREG.agrees("direct", direct, [-1.12251556757054, -0.282316280067079], rel=1e-6)
+    indirect = [-0.678381754827197, -0.170615195923468]
+    SPATIALREG.agrees("indirect", total - direct, indirect, rel=1e-5)
+    SPATIALREG.agrees("total", total, [-1.80089732239774, -0.452931475990547], rel=1e-6)
 
 
 @pytest.mark.case("C.spatial.durbin")
@@ -122,8 +177,17 @@ def test_durbin(realdata: Path) -> None:
         },
         rel=1e-6,
     )
-    SPATIALREG.agrees("standard errors", std_errors(result)["rho"], 0.162374821963977, rel=1e-5)
-    SPATIALREG.agrees("standard errors", std_errors(result)["W INC"], 0.577052446299586, rel=1e-5)
+    errors = {
+        "constant": 13.1286793712669,
+        "INC": 0.338229269257979,
+        "HOVAL": 0.0908434005862734,
+        "W INC": 0.577052446299586,
+        "W HOVAL": 0.183971028671916,
+        "rho": 0.162374821963977,
+    }
+    SPATIALREG.agrees("standard errors", std_errors(result), errors, rel=1e-5)
+    stated = {"s2": 95.0505678187718, "LR": 4.16479964262953, "AIC": 378.032232887005}
+    SPATIALREG.agrees("summary", summary(realdata, result), stated, rel=1e-6)
     SPATIALREG.agrees("log likelihood", result.fit["log_likelihood"], -182.016116443503, rel=1e-9)
 
 

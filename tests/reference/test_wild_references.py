@@ -16,6 +16,7 @@ pytestmark = pytest.mark.realdata
 FWILD = Reference("in print: fwildclusterboot (R)")
 
 
+@pytest.mark.case("voters-wild-cluster-bootstrap")
 def test_voters(realdata: Path) -> None:
     design = voters(realdata)
     fit = fit_design(design)
