@@ -47,6 +47,23 @@ class InferenceUsed:
 
 
 @dataclass(frozen=True)
+class GroupEffect:
+    """One group's own level or slope, as its deviation from what is common to all, shrunken.
+
+    `kind` is parent, unit or time, or "level" for a unit's effect with its parent's in it; `effect`
+    is "level" or a regressor. 95 % of all groups' intervals hold the group's true effect.
+    """
+
+    kind: str
+    group: str
+    effect: str
+    estimate: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+
+
+@dataclass(frozen=True)
 class ModelResult:
     """One fitted model, complete: nothing has to be asked of the fit again."""
 
@@ -67,6 +84,7 @@ class ModelResult:
     effects: tuple[str, ...] = ()
     weights: str | None = None
     level: Mapping[str, str] = field(default_factory=dict)  # of each treatment, as in data.panel
+    groups: tuple[GroupEffect, ...] = ()  # of models in which groups differ at random
 
     def term(self, name: str) -> Term:
         """The coefficient called `name`. Raises KeyError if the model has none."""

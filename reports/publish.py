@@ -14,6 +14,8 @@ from reports.briefs.pdf import pdf_brief
 from reports.briefs.text import Brief, plain
 from reports.figures.coefficients import coefficient_plot, headline_plot
 from reports.figures.curve import curve_plot
+from reports.figures.group_panels import group_panels
+from reports.figures.groups import groups_plot
 from reports.figures.leave_out import leave_out_plot
 from reports.figures.missingness import missingness_plot
 from reports.figures.style import Picture
@@ -21,7 +23,7 @@ from reports.tables.grid import regression_grid
 from reports.tables.html import html_page
 from reports.tables.latex import latex_table
 from reports.tables.text import text_table
-from reports.tables.tidy import coefficients_csv, curve_csv, figures_csv
+from reports.tables.tidy import coefficients_csv, curve_csv, figures_csv, groups_csv
 
 SUMMARY = "published.json"  # what the index of all runs reads
 
@@ -64,6 +66,8 @@ def draw(results: StudyResults, curve: Curve | None) -> dict[str, Picture]:
     pictures = [headline_plot(results), coefficient_plot(results)]
     if results.missingness:
         pictures.append(missingness_plot(results))
+    if group_panels(results):
+        pictures.append(groups_plot(results))
     if curve is not None:
         pictures.append(curve_plot(curve, results))
         pictures += [leave_out_plot(curve, results)] if len(curve.leave_out) else []
@@ -78,6 +82,8 @@ def _tables(results: StudyResults, run_id: str, curve: Curve | None) -> dict[str
         "coefficients.csv": coefficients_csv(results, run_id),
         "figures.csv": figures_csv(results, run_id, curve),
     }
+    if any(model.groups for model in results.models):
+        texts["groups.csv"] = groups_csv(results, run_id)
     if curve is not None:
         texts["curve.csv"] = curve_csv(curve, run_id)
     return {name: text.encode() for name, text in texts.items()}

@@ -23,7 +23,7 @@ def leave_each_out(design: Design, spec: ModelSpec, fit: Fit, term: Term) -> tup
     standard error (a cluster's dfbeta). A group without which there is no estimate is counted.
     """
     groups = design.unit if design.parent is None else design.parent
-    labels = _group_labels(design, groups)
+    labels = group_labels(design, groups)
     plain = replace(spec, inference=Inference(kind="classical"))
     found = {
         label: _estimate(take_rows(design, np.flatnonzero(groups != g)), plain, fit, term.term)
@@ -97,7 +97,7 @@ def _estimate(design: Design, spec: ModelSpec, fit: Fit, term: str) -> float | N
         return None
 
 
-def _group_labels(design: Design, groups: Codes) -> dict[int, str]:
+def group_labels(design: Design, groups: Codes) -> dict[int, str]:
     """A name for each group: the unit's, the parent's where the design holds it, or a member's."""
     present, first = np.unique(groups, return_index=True)
     if design.parent is None:

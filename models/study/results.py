@@ -113,6 +113,8 @@ def _model_document(model: ModelResult) -> dict[str, Any]:
     document = _only(as_json(model), MODEL_KEYS)
     document["inference"] = _only(document["inference"], INFERENCE_KEYS)
     document["tests"] = [_only(test, TEST_KEYS) for test in document["tests"]]
+    if model.groups:  # beyond the contract, where there is something to say
+        document["groups"] = as_json(model.groups)
     return document
 
 

@@ -15,8 +15,9 @@ from reports.briefs.estimate import PlainEstimate, interval_words, plain_estimat
 from reports.briefs.glossary import reproduce, words_used
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Brief, Section, Text, paragraph, say
+from reports.figures.group_panels import COVER, group_panels
 from reports.numbers import result_id
-from reports.variables import closed, in_sentence, with_article
+from reports.variables import closed, in_sentence, panel_word, plural, with_article
 
 
 def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> Brief:
@@ -50,9 +51,21 @@ def _sections(subject: Subject) -> tuple[Section, ...]:
         does_not_show(subject),
         data,
         Section("All models", (Block("regression"),)),
+        *_appendix(subject),
         words_used(subject),
         reproduce(subject),
     )
+
+
+def _appendix(subject: Subject) -> tuple[Section, ...]:
+    """How groups differ, where a model lets them differ at random."""
+    panels = group_panels(subject.results)
+    if not panels:
+        return ()
+    word = panel_word(subject.results.panel, panels[0].kind)
+    text = f"{COVER} groups.csv holds every figure, those of single {plural(subject.unit)} too."
+    blocks = (Block("figure", name="groups"), paragraph(text))
+    return (Section(f"How {plural(word)} differ", blocks),)
 
 
 def _estimate(subject: Subject) -> Block:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from models.engine.results import Curve
-from models.results import ModelResult
+from models.results import ModelResult, as_json
 from models.study.results import StudyResults
 from models.verdicts import headline, multiverse_share
 from reports.numbers import CURVE, MISSING, PANEL, result_id
@@ -41,6 +41,10 @@ COEFFICIENTS = (
     "run",
 )
 FIGURES = ("result", "study", "subject", "figure", "value", "df", "p_value", "simulated", "run")
+GROUPS = (
+    "result", "study", "model", "outcome", "kind", "group", "effect", "estimate", "std_error",
+    "conf_low", "conf_high", "simulated", "run",
+)  # fmt: skip
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -92,6 +96,26 @@ def figures_csv(results: StudyResults, run_id: str, curve: Curve | None = None) 
         for group, (name, value, df, p) in all_figures
     )
     return _csv(FIGURES, rows)
+
+
+def groups_csv(results: StudyResults, run_id: str) -> str:
+    """One row for each group's own level or slope, from the models in which groups differ."""
+    rows = (
+        {
+            **as_json(effect),
+            "result": result_id(
+                results.study.id, model.id, "group", effect.kind, effect.group, effect.effect
+            ),
+            "study": results.study.id,
+            "model": model.id,
+            "outcome": model.outcome,
+            "simulated": results.panel.simulated,
+            "run": run_id,
+        }
+        for model in results.models
+        for effect in model.groups
+    )
+    return _csv(GROUPS, rows)
 
 
 def curve_csv(curve: Curve, run_id: str) -> str:

@@ -20,6 +20,7 @@ from models.estimators.linear import CONSTANT, refuse_exact, refuse_weights, rep
 from models.estimators.mixed.fit import MixedFit, fit_mixed
 from models.estimators.mixed.groups import groupings_of
 from models.estimators.mixed.likelihood import Grouping
+from models.estimators.mixed.named_effects import named_effects
 from models.estimators.mixed.variance_shares import inside_share, variance_shares
 from models.inference import Uncertainty
 from models.inference.cluster import find_clusters
@@ -48,7 +49,8 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     statistics = {**variances(mixed), **shares(mixed), "log_likelihood": mixed.log_likelihood}
     result = report(linear, design, spec, statistics, (), cautions(mixed), measured)
     shown = len(design.terms) + 1
-    return replace(result, terms=tuple(t for t in result.terms if t.term in terms[:shown]))
+    kept = tuple(term for term in result.terms if term.term in terms[:shown])
+    return replace(result, terms=kept, groups=named_effects(mixed, design))
 
 
 def fitted(design: Design, spec: ModelSpec) -> tuple[MixedFit, Floats, tuple[str, ...]]:
