@@ -199,7 +199,7 @@ class Evaluation:
 
     def _member(self, left: ast.expr, right: ast.expr, *, negated: bool) -> Floats:
         if not isinstance(right, (ast.List, ast.Tuple, ast.Set)):
-            raise self.error("'in' without a list behind it", "write x in ['a', 'b']")
+            return self._part(left, right, negated=negated)
         values = self.value(left)
         members = [self.literal(element) for element in right.elts]
         if any(isinstance(member, str) != (values.dtype == object) for member in members):
@@ -209,6 +209,18 @@ class Evaluation:
             )
         inside = pd.Series(values).isin(members).to_numpy(dtype=np.float64)
         return np.where(pd.isna(values), np.nan, 1.0 - inside if negated else inside)
+
+    def _part(self, left: ast.expr, right: ast.expr, *, negated: bool) -> Floats:
+        """Whether a text is part of another: a letter among the flags of a cell."""
+        texts = self.value(right)
+        if not (isinstance(left, ast.Constant) and isinstance(left.value, str)) or (
+            texts.dtype != object
+        ):
+            todo = "write x in ['a', 'b'], or 'u' in x_flag"
+            raise self.error("'in' without a list or a column of text behind it", todo)
+        found = pd.Series(texts, dtype="string").str.contains(left.value, regex=False)
+        inside = found.to_numpy(dtype=np.float64, na_value=np.nan)
+        return 1.0 - inside if negated else inside
 
     # -- functions ---------------------------------------------------------------------------
 
