@@ -136,6 +136,7 @@ class DatasetRecipe:
     files: tuple[FileLayout, ...]
     url: str | None = None
     fetched_as: str | None = None  # the name of what `url` sends, by default as the url ends
+    pace: float = 1.0  # least seconds between two requests to the host of `url`
     page_rows: int | None = None  # of a csv sent in pages, from row {offset} of `url`
     units: Mapping[str, str] = field(default_factory=dict)
     wanted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

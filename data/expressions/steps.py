@@ -219,7 +219,7 @@ class Evaluation:
             todo = "write x in ['a', 'b'], or 'u' in x_flag"
             raise self.error("'in' without a list or a column of text behind it", todo)
         found = pd.Series(texts, dtype="string").str.contains(left.value, regex=False)
-        inside = found.to_numpy(dtype=np.float64, na_value=np.nan)
+        inside = np.asarray(found.to_numpy(dtype=np.float64, na_value=np.nan), np.float64)
         return 1.0 - inside if negated else inside
 
     # -- functions ---------------------------------------------------------------------------

@@ -113,9 +113,13 @@ def layout_of(recipe: DatasetRecipe) -> FileLayout:
 
 def client_for(home: Path) -> Client:
     """A client that knows the recipes' hosts and the pace that earlier runs kept."""
-    urls = [CONTENTS, *(dataset_recipe(id).url for id in dataset_ids())]
-    hosts = {host for url in urls if url and (host := urlsplit(url).hostname)}
-    return Client(hosts=hosts, pace=Pace(home / "pace.json"))
+    paces = {urlsplit(CONTENTS).hostname or "": 1.0}
+    for id in dataset_ids():
+        recipe = dataset_recipe(id)
+        if recipe.url is not None:
+            host = urlsplit(recipe.url).hostname or ""
+            paces[host] = max(recipe.pace, paces.get(host, 0.0))
+    return Client(hosts=frozenset(paces), pace=Pace(home / "pace.json", intervals=paces))
 
 
 def last_update(url: str, home: Path, client: Client) -> date | None:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,10 +24,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class Pace:
-    """Keeps requests to one host at least `interval` seconds apart, across threads and runs."""
+    """Keeps requests to one host at least `interval` seconds apart, across threads and runs.
+
+    `intervals` are those of hosts that want another.
+    """
 
     file: Path
     interval: float = 1.0
+    intervals: Mapping[str, float] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
 
     def reserve(self, host: str) -> float:
@@ -48,7 +52,8 @@ class Pace:
             moment = free.get(host, now)
             if not now <= moment <= now + LONGEST_REST:
                 moment = now
-            free[host] = max(moment, now + rest) if rest else moment + self.interval
+            apart = self.intervals.get(host, self.interval)
+            free[host] = max(moment, now + rest) if rest else moment + apart
             shared.truncate(0)
             shared.write(json.dumps(free, sort_keys=True))
         return moment - now

@@ -359,9 +359,11 @@ def test_a_wrong_part_starts_afresh(
 def test_the_pace_is_kept_across_runs(tmp_path: Path) -> None:
     clock = Clock(now=lambda: 1000.0)
     file = tmp_path / "home" / "pace.json"
-    first, second = Pace(file, 2.0, clock), Pace(file, 2.0, clock)
+    first, second = (Pace(file, 2.0, clock=clock) for _ in range(2))
     waits = [first.reserve("a"), second.reserve("a"), first.reserve("a"), second.reserve("b")]
     assert waits == [0.0, 2.0, 4.0, 0.0]
+    slower = Pace(file, 2.0, {"c": 30.0}, clock)
+    assert [slower.reserve("c"), first.reserve("c"), slower.reserve("a")] == [0.0, 30.0, 6.0]
     second.rest("b", 90.0)
     assert first.reserve("b") == 90.0
     file.write_text('{"a": "spoilt')

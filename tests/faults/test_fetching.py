@@ -193,6 +193,7 @@ def test_a_name_without_a_layout_is_a_fault_of_the_recipe(
 def test_the_hosts_are_those_of_the_recipes(tmp_path: Path) -> None:
     client = client_for(tmp_path)
     assert "ec.europa.eu" in client.hosts
+    assert client.pace.intervals["sdmx.oecd.org"] > client.pace.intervals["ec.europa.eu"] == 1.0
     with pytest.raises(BadInput, match="not a place to fetch from"):
         client.fetch("https://elsewhere.example/x", tmp_path / "x")
     with pytest.raises(BadInput, match="not a place to fetch from"):
