@@ -152,16 +152,18 @@ def _demeaned(data: Data) -> tuple[Any, Callable[[Any, Any], Any]]:
     frame = pd.DataFrame((cube - means[0] - means[1] + means[2]).reshape(data["Z"].shape))
     groups, n = data["cluster"], len(frame)
 
-    class Clustered(sm.OLS):
+    class Clustered:
         """OLS with CR1, the constant and the years counted."""
 
+        def __init__(self, y: Any, X: Any) -> None:
+            self.model = sm.OLS(y, X)
+
         def fit(self) -> Any:
-            counted = YEARS + np.count_nonzero(np.ptp(self.exog, axis=0))
+            counted = YEARS + np.count_nonzero(np.ptp(self.model.exog, axis=0))
             size = int(groups.max()) + 1
             factor = size / (size - 1) * (n - 1) / (n - counted)
-            fit = super().fit(
-                cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
-            )
+            uncorrected = {"groups": groups, "use_correction": False}
+            fit = self.model.fit(cov_type="cluster", cov_kwds=uncorrected)
             fit._results.cov_params_default = fit._results.cov_params_default * factor
             return fit
 
