@@ -27,10 +27,10 @@ from data.errors import SourceOutOfReach
 from data.panel import Panel
 from models.design import Floats
 from models.engine.chunks import ChunkTable, Here
-from models.engine.main_model import MainModel, leave_out, trial
+from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
-from models.engine.results import Curve
+from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
 from models.engine.subsets import Indices
 from models.study import Study
@@ -105,12 +105,12 @@ class _OnDask:
         """The audit and the influence analysis, begun by a worker."""
         given = {"name": self.key, "priority": AFTER, "pure": False}
         rejected = self.client.map(_rejections, range(BLOCKS), **given)
-        without = self.client.submit(_leave_out, **given)
+        beside = self.client.submit(_beside, **given)
 
         def wait() -> MainModel:
             say("placebo audit and leave-one-out of the main model, by the workers")
             counts = [future.result() for future in rejected]
-            return MainModel(placebo_audit(trial(self.setting), counts), without.result())
+            return MainModel(placebo_audit(trial(self.setting), counts), *beside.result())
 
         return wait
 
@@ -186,6 +186,7 @@ def _rejections(block: int, name: str) -> Indices:
         return _here(name).rejections(block)
 
 
-def _leave_out(name: str) -> pd.DataFrame:
+def _beside(name: str) -> tuple[pd.DataFrame, tuple[DeclaredPlacebo, ...]]:
     with _as_anywhere():
-        return leave_out(_here(name).setting)
+        setting = _here(name).setting
+        return leave_out(setting), declared_placebos(setting)

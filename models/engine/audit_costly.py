@@ -52,7 +52,7 @@ def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
     levels = [int(effect.max()) + 1 for effect in sample.projected.effects]
     if min(levels, default=0) > MOST_LEVELS:
         return []
-    sums = _cluster_sums(sample, codes)
+    sums = cluster_sums(sample, codes)
     n_clusters = len(sums.outcome)
     judges = [_wild(sums, name, n_clusters, seed)]
     if np.all(sample.projected.weights == 1.0):
@@ -60,7 +60,8 @@ def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
     return judges
 
 
-def _cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
+def cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
+    """The controls and crossing effects of a sample, summed by the clusters `codes` (n,)."""
     w = sample.projected.weights
     columns = np.hstack([sample.basis, crossing_columns(sample.projected, codes)])
     n_clusters = int(codes.max()) + 1
@@ -74,22 +75,26 @@ def _cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
 
 def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
     def p_values(fits: PlaceboFits) -> Floats:
-        length = np.sqrt(fits.information)[:, None, None]
-        products = sums.with_treatments(fits.x) / length
-        squares = sums.squares(fits.x) / fits.information[:, None]
-        n_fits, q = len(fits.beta), sums.outcome.shape[1]
-        gram = np.empty((n_fits, n_clusters, q + 1, q + 1))
-        gram[:, :, 0, 0] = squares
-        gram[:, :, 0, 1:] = gram[:, :, 1:, 0] = products
-        gram[:, :, 1:, 1:] = sums.gram
-        scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
-        slope = (fits.beta * np.sqrt(fits.information))[:, None, None]
-        rest = sums.outcome - slope * products
-        loadings = np.concatenate([(scores / length[:, :, 0])[:, :, None], rest], axis=2)
-        variance, df = bias_reduced(Leverage(gram, loadings, fits.information, scores))
+        variance, df = bias_reduced(leverage_of(sums, fits))
         return two_sided_p(fits.beta / np.sqrt(variance), df)
 
     return Judge("cluster", (name,), "CR2", n_clusters, p_values)
+
+
+def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
+    """What CR2 needs to know of B placebo fits."""
+    n_fits, (n_clusters, q) = len(fits.beta), sums.outcome.shape
+    length = np.sqrt(fits.information)[:, None, None]
+    products = sums.with_treatments(fits.x) / length
+    gram = np.empty((n_fits, n_clusters, q + 1, q + 1))
+    gram[:, :, 0, 0] = sums.squares(fits.x) / fits.information[:, None]
+    gram[:, :, 0, 1:] = gram[:, :, 1:, 0] = products
+    gram[:, :, 1:, 1:] = sums.gram
+    scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
+    slope = (fits.beta * np.sqrt(fits.information))[:, None, None]
+    rest = sums.outcome - slope * products
+    loadings = np.concatenate([(scores / length[:, :, 0])[:, :, None], rest], axis=2)
+    return Leverage(gram, loadings, fits.information, scores)
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:

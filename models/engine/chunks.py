@@ -18,7 +18,7 @@ import pandas as pd
 from models.design import Floats
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_group
-from models.engine.main_model import MainModel, leave_out, trial
+from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
@@ -71,7 +71,8 @@ class Here:
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
             rejected = [self.rejections(block) for block in range(BLOCKS)]
-            return MainModel(placebo_audit(self.trial, rejected), leave_out(self.setting))
+            audit = placebo_audit(self.trial, rejected)
+            return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
         return compute
 

@@ -15,18 +15,23 @@ from models.engine.declared import Declared, Stratum
 from models.engine.leave_out import COLUMNS, leave_each_out
 from models.engine.placebo_audit import Audited, Trial, prepared
 from models.engine.projection import project
-from models.engine.results import PlaceboAudit
+from models.engine.results import DeclaredPlacebo, PlaceboAudit
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import MAIN, Setting, codes_in
 from models.fitting import fit_model
+from models.results import ModelResult
 
 
 @dataclass(frozen=True)
 class MainModel:
-    """What is known of the main model beyond its row: the audit, and it without each group."""
+    """What is known of the main model beyond its row.
+
+    The audit, the model without each group, and the placebos that the study declares.
+    """
 
     audit: PlaceboAudit
     leave_out: pd.DataFrame
+    placebos: tuple[DeclaredPlacebo, ...]
 
 
 def main_group(setting: Setting) -> SampleGroup:
@@ -69,9 +74,6 @@ def trial(setting: Setting) -> Trial:
     without_treatment = np.delete(main.Z, 1, axis=1)
     period = whole_numbers(setting.frame[panel.time].iloc[rows], setting.where)
     parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[rows])
-    index = setting.study.models.index(
-        next(model for model in setting.study.models if model.id == setting.spec.id)
-    )
     treatment = setting.spec.treatment[0]
     audited = Audited(
         sample=AuditSample(
@@ -85,6 +87,27 @@ def trial(setting: Setting) -> Trial:
         national=treatment in setting.national,
         outcome=setting.spec.outcome,
         treatment=treatment,
-        chosen=fit_model(setting.study, panel, setting.frame, index).inference,
+        chosen=_fitted(setting, setting.spec.id).inference,
     )
     return prepared(audited, setting.multiverse.seed)
+
+
+def declared_placebos(setting: Setting) -> tuple[DeclaredPlacebo, ...]:
+    """The study's models with the role of a placebo, and the main model's placebo tests."""
+    found = []
+    for model in setting.study.models:
+        if model.role == "placebo":
+            for term in _fitted(setting, model.id).headlines():
+                what = f"{term.term} on {model.outcome}"
+                figures = term.estimate, term.std_error, term.p_value
+                found.append(DeclaredPlacebo(model.id, what, *figures))
+    for test in _fitted(setting, setting.spec.id).tests:
+        if test.test in ("placebo_lead", "placebo_outcome"):
+            found.append(DeclaredPlacebo(test.test, test.note, None, None, test.p_value))
+    return tuple(found)
+
+
+def _fitted(setting: Setting, name: str) -> ModelResult:
+    """One of the study's models, as it stands in the study file."""
+    names = [model.id for model in setting.study.models]
+    return fit_model(setting.study, setting.panel, setting.frame, names.index(name))

@@ -71,6 +71,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         joint=joint,
         placebo_audit=main.audit,
         leave_out=main.leave_out,
+        placebos=main.placebos,
         leave_out_by=setting.multiverse.leave_out,
         seconds={
             "specifications": estimated - started,
@@ -132,7 +133,8 @@ def _convention(setting: Setting) -> str:
     """The sentence printed with the curve."""
     by = " and ".join(setting.clusters)
     return (
-        f"least squares, clustered by {by}, CR1, t with G - 1 df; wild_p, adjusted_p and the joint "
-        f"test by sign flips of whole {setting.clusters[0]} clusters under the null, common to all "
-        "specifications"
+        f"least squares, clustered by {by}, CR1 and t with G - 1 df on every row, also where a "
+        "single model is fitted with another correction; wild_p beside it, adjusted_p and the "
+        f"joint test by sign flips of whole {setting.clusters[0]} clusters under the null, common "
+        "to all specifications"
     )

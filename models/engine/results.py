@@ -122,6 +122,21 @@ class PlaceboAudit:
 
 
 @dataclass(frozen=True)
+class DeclaredPlacebo:
+    """What a study itself expects no association in: another age group, money yet to come.
+
+    `name` is that of a model with the role of a placebo, or of a placebo among the sensitivity
+    tests of the main model; `what` says in words what was estimated. Tests have no estimate here.
+    """
+
+    name: str
+    what: str
+    estimate: float | None
+    std_error: float | None
+    p_value: float | None
+
+
+@dataclass(frozen=True)
 class DroppedCells:
     """Declared cells that have no row in `specs`: excluded by a rule, or impossible to estimate."""
 
@@ -143,7 +158,7 @@ class Curve:
 
     leave_out has left_out, estimate, std_error, conf_low, conf_high, p_value, n_obs, change (less
     the estimate from all rows) and reason (why there is no estimate) for the main model without
-    each group; it is empty if not asked for.
+    each group; it is empty if not asked for. placebos are the study's own, beside the audit's.
     """
 
     study: Study
@@ -163,8 +178,20 @@ class Curve:
     placebo_audit: PlaceboAudit
     leave_out: pd.DataFrame
     leave_out_by: str | None
+    placebos: tuple[DeclaredPlacebo, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+def placebo_sentence(placebos: tuple[DeclaredPlacebo, ...]) -> str | None:
+    """How the study's own placebos came out, in words; None without any."""
+    known = [placebo for placebo in placebos if placebo.p_value is not None]
+    if not known:
+        return None
+    found = [placebo for placebo in known if (placebo.p_value or 0.0) < 0.05]
+    named = "; ".join(f"{placebo.what} (p = {placebo.p_value:.3f})" for placebo in known)
+    result = f"{len(found)} of {len(known)} with p < 0.05" if found else "none with p < 0.05"
+    return f"Placebos that the study declares, where no association is expected: {result}: {named}."
 
 
 def as_document(curve: Curve) -> dict[str, Any]:
@@ -183,6 +210,7 @@ def as_document(curve: Curve) -> dict[str, Any]:
         },
         "joint": {key: as_json(getattr(curve.joint, key)) for key in _JOINT_KEYS},
         "placebo_audit": as_json(curve.placebo_audit),
+        "placebos": as_json(curve.placebos),
         "leave_out": {"by": curve.leave_out_by, "fits": _rows(curve.leave_out)},
         "warnings": list(curve.warnings),
     }

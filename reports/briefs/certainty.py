@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from models.engine.results import Curve
+from models.engine.results import Curve, placebo_sentence
 from models.study.results import Missingness
 from models.verdicts import Verdict, comparable, multiverse_share
 from reports.briefs.answer import said
@@ -96,6 +96,8 @@ def _curve(subject: Subject) -> Iterable[Text]:
         return
     yield from _multiverse(subject, curve)
     yield say(_sentence(curve.placebo_audit.sentence))
+    if declared := placebo_sentence(curve.placebos):
+        yield say(declared)
     if len(curve.leave_out):
         yield say(_leave_out(subject, curve))
 
@@ -169,6 +171,8 @@ def _not_why(subject: Subject) -> str:
             f"What the adoption did. The {subject.units} that adopted may differ from the others "
             "in ways that these data do not record, and the outcome may itself have led to it."
         )
+    if subject.of_trend:
+        return f"Why {subject.outcome_name} moved, or that it will go on so."
     text = (
         f"What would happen if {subject.treatment_clause} were changed. The {subject.units} "
         f"and {subject.variables.period}s with more of it may differ in ways that these data do "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from models.engine.results import Curve, Summary
+from models.engine.results import Curve, Summary, placebo_sentence
 from reports.numbers import decimals_for, fixed, p_value, per_cent
 
 WIDTH = 100
@@ -19,7 +19,8 @@ def curve_summary(curve: Curve) -> str:
     lines += _counts(curve)
     lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
     lines += ["", *_joint(curve), *_variance(curve)]
-    lines += ["", *textwrap.wrap(curve.placebo_audit.sentence, WIDTH)]
+    said = (curve.placebo_audit.sentence, placebo_sentence(curve.placebos) or "")
+    lines += ["", *(line for text in said for line in textwrap.wrap(text, WIDTH))]
     lines += [line for warning in _warnings(curve) for line in textwrap.wrap(warning, WIDTH)]
     return "\n".join([*lines, rule]) + "\n"
 

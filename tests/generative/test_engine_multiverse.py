@@ -14,10 +14,11 @@ from data.errors import BadInput
 from data.panel import Panel
 from data.panels.own import read_own_panel
 from models.engine.multiverse import run_curve
-from models.engine.results import Curve, as_document
+from models.engine.results import Curve, as_document, placebo_sentence
 from models.fitting import fit_study
 from models.study import Study
 from models.study.file import read_study
+from reports.tables.curve_text import curve_summary
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
 STUDY = """
@@ -177,6 +178,41 @@ def test_leaving_a_country_out_equals_refitting_without_it(
             (term.estimate, term.std_error), rel=1e-8
         )
         assert row["change"] == pytest.approx(term.estimate - main["estimate"], abs=1e-10)
+
+
+PLACEBOS = """
+[[model]]
+id = "ahead"
+role = "placebo"
+estimator = "within"
+outcome = "jobless"
+treatment = "later"
+controls = ["a"]
+effects = ["unit", "time"]
+inference = { kind = "cluster", by = ["parent"], correction = "CR1" }
+[multiverse]"""
+
+
+def test_the_study_s_own_placebos_stand_beside_the_audit(tmp_path: Path) -> None:
+    text = STUDY.replace("[[model]]", 'later = "lead(spend, 1)"\n[[model]]', 1)
+    text = text.replace('weights = "people"', 'sensitivity = { placebo_outcome = "c" }', 1)
+    study, panel = prepare(tmp_path, 11, -0.3, text.replace("[multiverse]", PLACEBOS))
+    curve = run_curve(study, panel, lambda _: None)
+    fits = fit_study(study, panel)
+    ahead, test = fits.model("ahead").term("later"), fits.model("main").tests
+    (wanted,) = [each.p_value for each in test if each.test == "placebo_outcome"]
+    first, second = curve.placebos
+    assert (first.name, first.what) == ("ahead", "later on jobless")
+    assert (first.estimate, first.p_value) == (ahead.estimate, ahead.p_value)
+    assert (second.name, second.p_value) == ("placebo_outcome", wanted)
+    assert [placebo["name"] for placebo in as_document(curve)["placebos"]] == [
+        "ahead",
+        "placebo_outcome",
+    ]
+    said = placebo_sentence(curve.placebos)
+    assert said is not None
+    assert f"later on jobless (p = {ahead.p_value:.3f})" in said
+    assert said in " ".join(curve_summary(curve).split())
 
 
 def test_a_real_effect_is_found_jointly(drawn: tuple[Study, Panel, Curve]) -> None:

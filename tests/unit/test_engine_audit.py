@@ -9,7 +9,8 @@ import pytest
 
 from models.design import Design
 from models.engine.audit import AuditSample, Judge, fit_placebos, quick_judges
-from models.engine.audit_costly import costly_judges
+from models.engine.audit_costly import cluster_sums, costly_judges, leverage_of
+from models.engine.bias_reduced import bias_reduced
 from models.engine.placebo import PlaceboProcess, describe
 from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
@@ -86,6 +87,21 @@ def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> 
             theirs = model.term("x")
             assert fits.beta[0] == pytest.approx(theirs.estimate, rel=1e-10)
             assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cr2_from_small_matrices_is_that_from_the_rows(seed: int) -> None:
+    """Error and Satterthwaite df of `models.inference.leverage`, which works on the rows."""
+    data = design(seed)
+    sample = sample_of(data)
+    assert data.parent is not None
+    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    variance, df = bias_reduced(leverage_of(cluster_sums(sample, data.parent), fits))
+    how = Inference("cluster", ("parent",), "CR2")
+    spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
+    theirs = within.fit(data, spec).term("x")
+    assert np.sqrt(variance[0]) == pytest.approx(theirs.std_error, rel=1e-9)
+    assert df[0] == pytest.approx(theirs.df, rel=1e-9)
 
 
 def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws() -> None:
