@@ -77,7 +77,9 @@ def bias_at(
     if order >= 3:
         carried = flat(C.T @ V)
         spread = carried.T @ carried
-        own = q @ spread @ q + q11 * np.trace(Q @ spread) + 2 * fourth * q11**2
+        # printed without sigma2 before the last product (and so in xtlsdvc), which would let the
+        # estimate change with the outcome's unit of measurement
+        own = q @ spread @ q + q11 * np.trace(Q @ spread) + 2 * sigma2 * fourth * q11**2
         bias = bias + sigma2**2 * trace * (2 * q11 * Q @ spread @ q + own * q)
     return np.asarray(bias)
 
