@@ -7,7 +7,7 @@ from models.results import ModelResult, Term
 from models.study.results import StudyResults
 from models.verdicts.by_sign import own_interval
 from models.verdicts.claim import Claim, Ruling, Verdict, not_run, not_testable
-from models.verdicts.evidence import deciding, headline, interval_words
+from models.verdicts.evidence import deciding, headline, in_words, interval_words
 
 
 def by_difference(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
@@ -52,7 +52,7 @@ def _ruling(
 
 def _numbers(model: ModelResult, term: Term) -> str:
     interval = interval_words(term.conf_low, term.conf_high, 2)
-    value = f"{term.estimate:.2f}".replace("-", "\N{MINUS SIGN}")
+    value = in_words(term.estimate, 2)
     return (
         f"The coefficient of the young less that of older people is {value} "
         f"(95 % interval {interval}; model “{model.id}”)."

@@ -10,7 +10,7 @@ from models.study import ModelSpec
 from models.study.results import StudyResults
 from models.verdicts.by_sign import OVERRIDDEN
 from models.verdicts.claim import Claim, Ruling, Verdict, not_run, not_testable
-from models.verdicts.evidence import deciding, found_test, interval_words
+from models.verdicts.evidence import deciding, found_test, in_words, interval_words
 
 LEVEL = 0.05
 Found = tuple[ModelResult, ModelSpec, Term]
@@ -26,7 +26,7 @@ def slow(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
     low, high = claim.parameters["slowest"], claim.parameters["fastest"]
     inside = [low <= t.conf_low and t.conf_high <= high for _, _, t in found]
     outside = [t.conf_high < low or t.conf_low > high for _, _, t in found]
-    reason = f"{_intervals(found)}; slow was declared as {interval_words(low, high, 2)} a year."
+    reason = f"{_intervals(found)}; slow was declared to be {interval_words(low, high, 2)} a year."
     return _decided(claim, found, all(inside), any(outside), reason)
 
 
@@ -43,10 +43,10 @@ def within_margin(claim: Claim, results: StudyResults, _curve: Curve | None) -> 
     tests = [found_test(model, ("equivalence",)) for model, _, _ in bounded]
     inside = [test is not None and (test.p_value or 0.0) < LEVEL for test in tests]
     outside = [abs(_nearest(t)) > margin(s) for _, s, t in bounded]
-    margins = ", ".join(dict.fromkeys(f"±{margin(spec):g}" for _, spec, _ in bounded))
-    reason = " ".join(
-        filter(None, (f"{_intervals(bounded)}; declared margin {margins}.", _rising(found)))
-    )
+    margins = ", ".join(f"±{margin(spec):g}" for _, spec, _ in bounded)
+    label = "declared margin" if len(bounded) == 1 else "declared margins, in this order:"
+    parts = (f"{_intervals(bounded)}; {label} {margins}.", _rising(found))
+    reason = " ".join(filter(None, parts))
     return _decided(claim, bounded, all(inside), any(outside), reason)
 
 
@@ -79,13 +79,16 @@ def _nearest(term: Term) -> float:
 
 
 def _intervals(found: list[Found]) -> str:
+    if len(found) == 1:
+        model, _, term = found[0]
+        interval = interval_words(term.conf_low, term.conf_high, 3)
+        middle = in_words(term.estimate, 3)
+        return f"The coefficient is {middle} (95 % interval {interval}; model “{model.id}”)"
     said = (
-        f"“{model.id}” {t.estimate:.3f} ({interval_words(t.conf_low, t.conf_high, 3)})".replace(
-            "-0", "\N{MINUS SIGN}0"
-        )
+        f"“{model.id}” {in_words(t.estimate, 3)} ({interval_words(t.conf_low, t.conf_high, 3)})"
         for model, _, t in found
     )
-    return f"Estimates with 95 % intervals: {'; '.join(said)}"
+    return f"Coefficients with 95 % intervals: {'; '.join(said)}"
 
 
 def _rising(found: list[Found]) -> str:

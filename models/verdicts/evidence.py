@@ -83,4 +83,13 @@ def found_test(model: ModelResult, names: Iterable[str]) -> Test | None:
 
 def interval_words(low: float, high: float, decimals: int) -> str:
     """'0.02 to 0.14', for a sentence."""
-    return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    return f"{in_words(low, decimals)} to {in_words(high, decimals)}"
+
+
+def in_words(value: float, decimals: int) -> str:
+    """A figure with a real minus sign, and never a negative zero."""
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text.replace("-", MINUS)
+
+
+MINUS = "\N{MINUS SIGN}"

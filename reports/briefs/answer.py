@@ -18,7 +18,7 @@ def answer(subject: Subject) -> Text:
 
 def _verb(subject: Subject) -> str:
     if subject.estimate.settled:
-        return "there is an association: "
+        return "there is a trend: " if subject.of_trend else "there is an association: "
     return "the data do not settle the direction: "
 
 
@@ -30,6 +30,8 @@ def _clause(subject: Subject) -> Text:
     than = ""
     if subject.of_event:
         opening, than = say(_event(subject)), " than elsewhere"
+    if subject.of_trend:
+        opening = say(_trend(subject))
     if estimate.settled:
         size = say(estimate.size(estimate.middle), f" {unit} {estimate.direction(low)}{than}")
         return say(opening, size, " (95 % interval: ", interval_words(estimate), ").")
@@ -52,6 +54,13 @@ def _event(subject: Subject) -> str:
         f"from the {period} before adoption to the {period}s after it, "
         f"{with_article(subject.outcome.label)} in {subject.units} that adopted moved "
     )
+
+
+def _trend(subject: Subject) -> str:
+    """The opening of a sentence about a coefficient of time."""
+    period = subject.variables.period
+    outcome = with_article(subject.outcome.label)
+    return f"from one {period} to the next, {outcome} of a {subject.unit} moved, on average, "
 
 
 def _setting(subject: Subject) -> str:

@@ -74,6 +74,8 @@ def _estimate(subject: Subject) -> Block:
     when = f"With {subject.treatment_clause} {estimate.step}"
     if subject.of_event:
         when = f"After adoption, beside {subject.units} that did not adopt"
+    if subject.of_trend:
+        when = f"From one {subject.variables.period} to the next"
     size = say(
         f"{when}, the best estimate for {with_article(subject.outcome.label)} is ",
         estimate.size(estimate.middle),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from models.engine.results import Curve
@@ -53,6 +54,12 @@ class Subject:
     def of_event(self) -> bool:
         """True where the answer is about what followed an adoption, not about a variable."""
         return self.model.estimator in EVENT_STUDIES
+
+    @property
+    def of_trend(self) -> bool:
+        """True where the treatment is time itself."""
+        time = re.escape(self.results.panel.time)
+        return re.fullmatch(rf"{time}( - \d+)?", self.treatment.expression) is not None
 
     @property
     def unit(self) -> str:

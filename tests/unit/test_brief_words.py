@@ -82,3 +82,17 @@ def test_several_claims_stand_in_a_table_and_the_first_under_the_answer() -> Non
     ]
     assert all("What would change our mind" in row[2] for row in rows[1:])
     assert plain(brief.standing).count("Verdict on the claim") == 1
+
+
+def test_a_trend_is_a_movement_from_year_to_year() -> None:
+    case = report_case.results()
+    first = replace(
+        case.models[0], treatment=("trend",), terms=(report_case.term("trend", 0.15, 0.03),)
+    )
+    study = replace(case.study, variables={"trend": "year - 2007"}, claims=("Q1",))
+    said = words(brief_of(replace(case, study=study, models=(first,)), "r"))
+    assert "There is a trend: from one year to the next, the youth unemployment rate" in said
+    assert "of a region moved, on average, 0.150 percentage points higher" in said
+    assert "Why youth unemployment rate" in said
+    assert "1 unit higher" not in said
+    assert "were changed" not in said
