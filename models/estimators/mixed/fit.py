@@ -118,8 +118,33 @@ def fit_mixed(
 
 
 def optimum(data: CrossProducts) -> Point:
-    """Where the deviance is least. Raises BadInput if its slope does not vanish there."""
-    theta = np.concatenate([np.eye(g.width)[np.tril_indices(g.width)] for g in data.groupings])
+    """Where the deviance is least. Raises BadInput if its slope does not vanish there.
+
+    With slopes beside intercepts it may have several valleys: the search then starts at strong
+    correlations of both signs too, so that the order of groups does not decide where it ends.
+    """
+    point = min((descended(data, theta) for theta in starts(data)), key=lambda end: end.deviance)
+    steepest = np.abs(point.gradient[interior(data, point)]).max(initial=0.0)
+    if not steepest < FLAT * data.freedom:
+        what = "no best variances of the random effects can be found"
+        raise BadInput("slopes", what, "use fewer random slopes, or a larger sample")
+    return point
+
+
+def starts(data: CrossProducts) -> list[Floats]:
+    """Where the search for theta (t,) begins: no correlation, and with random slopes both signs."""
+    signs = (0.0, 0.7, -0.7) if any(group.width > 1 for group in data.groupings) else (0.0,)
+    return [
+        np.concatenate([
+            (np.eye(g.width) + sign * np.tri(g.width, k=-1))[np.tril_indices(g.width)]
+            for g in data.groupings
+        ])
+        for sign in signs
+    ]  # fmt: skip
+
+
+def descended(data: CrossProducts, theta: Floats) -> Point:
+    """The bottom of the valley that theta (t,) lies in."""
     diagonal = diagonals(data)
     bounds = [(0.0, None) if on else (None, None) for on in diagonal]
     for _ in range(5):
@@ -133,10 +158,6 @@ def optimum(data: CrossProducts) -> Point:
         if not lifted.any():
             break
         theta = np.where(lifted, 0.1, point.theta)
-    steepest = np.abs(point.gradient[interior(data, point)]).max(initial=0.0)
-    if not steepest < FLAT * data.freedom:
-        what = "no best variances of the random effects can be found"
-        raise BadInput("slopes", what, "use fewer random slopes, or a larger sample")
     return point
 
 
