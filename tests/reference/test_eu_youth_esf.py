@@ -29,6 +29,9 @@ CLUBSANDWICH = Reference("R 4.2.2: clubSandwich 0.5.8")
 @pytest.fixture(scope="module")
 def panel(realdata: Path) -> Panel:
     frame = pd.read_parquet(realdata / "joined" / "eu_nuts2_2013_panel.parquet")
+    older = frame["unemp_ths"] - frame["youth_unemp_ths"]
+    rate = 100 * older / (older + frame["emp_ths"] - frame["youth_emp_ths"])
+    frame["unemp_rate_young_less_older"] = frame["youth_unemp_rate"] - rate
     modelled = [name for name in map(str, frame) if "modelled" in name]
     return panel_of(frame, "geo", "year", "country", dict.fromkeys(modelled, "modelled"))
 
@@ -73,3 +76,21 @@ def test_every_model_of_the_study_has_an_answer(panel: Panel) -> None:
     study = read_study("eu-youth-esf")
     results = fit_study(study, panel)
     assert [model.id for model in results.models] == [model.id for model in study.models]
+
+
+def test_the_age_gap_is_the_difference_of_two_ages(panel: Panel) -> None:
+    """Fitted apart on the rows of both, the two ages' coefficients differ by the gap's."""
+    frame = panel.frame.copy()
+    gap = frame["unemp_rate_young_less_older"]
+    frame["older_unemp_rate"] = frame["youth_unemp_rate"] - gap
+    study = read_study("eu-youth-esf")
+    spec = next(model for model in study.models if model.id == "age-gap")
+    apart = tuple(
+        replace(spec, id=name, outcome=name) for name in ("youth_unemp_rate", "older_unemp_rate")
+    )
+    asked = replace(study, models=(spec, *apart), multiverse=None)
+    both = panel_of(frame, "geo", "year", "country", {"esf_modelled_eur_pc": "modelled"})
+    found = {m.id: m for m in fit_study(asked, both).models}
+    young, older = (found[model.id].term("esf").estimate for model in apart)
+    assert found["age-gap"].term("esf").estimate == pytest.approx(young - older, rel=1e-9)
+    assert len({model.n_obs for model in found.values()}) == 1
