@@ -53,6 +53,8 @@ def test_us_states_unweighted(realdata: Path) -> None:
     reduced = clustered(design, "CR2", ("unit",))
     same("standard error", reduced.std_error, US_CR2)
     same("degrees of freedom", reduced.df, US_DF, 1e-9)
+    of_dummies = [15.7302162110027, 15.2509813235652, 30.4847590923713, 32.9064752073583]
+    same("degrees of freedom, confidence intervals", reduced.df, of_dummies, 1e-9)
     low = [0.059717611948801, -0.0606325088282851, -0.0134289795901409, -0.0696086520328471]
     high = [0.125098649759767, -0.0116054629835997, -0.00721160408460343, -0.00787131418093588]
     p = [1.98710797859005e-05, 0.00668616843392929, 1.50412232667226e-07, 0.0154822342223509]

@@ -250,6 +250,7 @@ def test_wages(realdata: Path) -> None:
     (test,) = load("random").fit(wages(realdata), spec).tests
     PLM.agrees("Hausman", test.statistic, 112.118257216274, rel=1e-9)
     PLM.agrees("Hausman, p", test.p_value, 3.8408824527424e-24, rel=1e-7)
+    assert test.df == 3
 
 
 @pytest.mark.case("A.us.cips")

@@ -59,6 +59,7 @@ def europe(realdata: Path, regressors: bool) -> Design:
 def check_coefficients(result: ModelResult, name: str) -> None:
     stored = STORED[name]
     terms = [result.terms[-1], *result.terms[:-1]]
+    assert result.n_obs == stored["n"]
     k = len(terms)
     LME4.agrees("estimates", [t.estimate for t in terms], stored["fixef"][:k], rel=1e-7, abs=1e-7)
     LME4.agrees("standard errors", [t.std_error for t in terms], stored["se"][:k], rel=1e-6)

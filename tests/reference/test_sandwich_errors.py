@@ -289,6 +289,8 @@ def test_fatalities(realdata: Path) -> None:
     assert one.n - one.everything == stored["df_residual"]
     R.agrees("residual sum of squares", rss, stored["rss"], rel=1e-10)
     R.agrees("estimate", one.fit.beta, [stored["classical_coef"]["beertax"]], rel=1e-10)
+    r2 = 1.0 - rss / float(one.fit.y @ one.fit.y)
+    R.agrees("R2", r2, 0.0360646904074389, rel=1e-9)
     ours = {
         "classical_se": one.product("classical"),
         "arellano_HC0": errors(arellano(one, "unit", "HC0")),

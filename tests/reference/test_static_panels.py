@@ -7,16 +7,23 @@ Tolerance 1e-9 relative for closed forms: R prints 15 digits, and the worst cond
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data.panel import Panel
 from data.panels.own import read_own_panel
+from models.absorb import absorb
+from models.design import Floats
+from models.estimators.random_effects import quasi_demeaned, variance_components
+from models.inference.cluster import sandwich
+from models.least_squares import fit_least_squares
 from models.results import ModelResult
-from tests.canonical_designs import wages
+from tests.canonical_designs import us_states, wages
 from tests.reference_record import Reference
 from tests.study_case import estimates, fit_one, model_text, std_errors
 
@@ -194,7 +201,30 @@ def test_hausman_in_print(realdata: Path, tmp_path: Path) -> None:
     result = fitted(realdata, tmp_path, "grunfeld", "random", [])
     PRINTED.agrees("theta", result.fit["theta"], 0.8612, abs=5e-5)
     PRINTED.agrees("Hausman statistic", result.tests[0].statistic, 2.3304, abs=5e-5)
+    assert result.tests[0].df == 2
     PRINTED.agrees("p-value", result.tests[0].p_value, 0.3119, abs=5e-5)
+
+
+@pytest.mark.case("grunfeld-within")
+def test_within_in_print(realdata: Path, tmp_path: Path) -> None:
+    result = fitted(realdata, tmp_path, "grunfeld", "within", ["unit"])
+    PRINTED.agrees("residual sum of squares", result.fit["rss"], 523478.1, abs=0.05)
+    PRINTED.agrees("estimate", result.term("value").estimate, 0.110124, abs=5e-7)
+
+
+@pytest.mark.case("C.LaborSupply.ziliak")
+def test_hours_clustered(realdata: Path, tmp_path: Path) -> None:
+    how = '{ kind = "cluster", by = ["unit"], correction = "CR0" }'
+    term = fitted(realdata, tmp_path, "hours", "within", ["unit"], how).term("lnwg")
+    PLM.agrees("standard error", term.std_error, 0.0848827215868489, rel=1e-9)
+
+
+@pytest.mark.case("C.Wages.re_within")
+def test_hausman_of_wages(realdata: Path, tmp_path: Path) -> None:
+    """plm's comparison leaves out what never changes within persons, and so does ours."""
+    (test,) = fitted(realdata, tmp_path, "wages", "random", []).tests
+    PLM.agrees("Hausman statistic", test.statistic, 5075.25181399153, rel=1e-7)
+    assert test.df == 9
 
 
 @pytest.mark.case("petersen-standard-errors")
@@ -244,3 +274,62 @@ def test_mortality_in_print(realdata: Path, tmp_path: Path) -> None:
         else:
             CLUBSANDWICH.agrees("standard error", term.std_error, error, rel=1e-9)
             CLUBSANDWICH.agrees("degrees of freedom", term.df, df, rel=1e-8)
+
+
+@pytest.mark.case("A.us.hausman")
+def test_hausman_by_regression(realdata: Path) -> None:
+    """phtest(method = "aux"): with classical errors, and with plm's HC1, n / (n - 9) of HC0's."""
+    design = replace(us_states(realdata), effects=(), effect_names=())
+    components = variance_components(design, design.unit)
+    quasi = quasi_demeaned(design, design.unit, components.theta)
+    own = absorb((design.unit,), None, design.n_obs).residual(design.X)
+    names = (*quasi.terms, *(f"within {name}" for name in design.terms))
+    wide = fit_least_squares(quasi.y, np.column_stack([quasi.X, own]), names)
+
+    def wald(vcov: Floats) -> float:
+        return float(wide.beta[5:] @ np.linalg.solve(vcov[5:, 5:], wide.beta[5:]))
+
+    noise = float(wide.residuals @ wide.residuals) / (969 - 9)
+    PLM.agrees("Wald, classical", wald(wide.bread * noise), 33.2364988090563, rel=1e-9)
+    clustered = sandwich(wide, design.unit) * 969 / (969 - 9)
+    PLM.agrees("Wald, HC1", wald(clustered), 46.1091845349975, rel=1e-9)
+
+
+@pytest.mark.case("A.us.within_state")
+def test_levels_of_states(realdata: Path) -> None:
+    """plm's fixef, of the first five states, and the intercept: the mean of all."""
+    design = us_states(realdata, ["fips"])
+    linear = fit_least_squares(design.y, design.X, design.terms, None, design.effects)
+    levels = np.bincount(design.unit, design.y - design.X @ linear.beta) / 19
+    first = [
+        *(1.85011393381573, 2.00785228423211, 1.86778454225816, 1.88196127191353),
+        1.89454525008512,
+    ]
+    PLM.agrees("fixed effects", levels[:5], first, rel=1e-9)
+    means = design.X.mean(axis=0)
+    noise = float(linear.residuals @ linear.residuals) / 914
+    error = np.sqrt(noise * (1 / 969 + means @ linear.bread @ means))
+    PLM.agrees("intercept", levels.mean(), 1.94153862619805, rel=1e-9)
+    PLM.agrees("its standard error", error, 0.0859158818608028, rel=1e-9)
+
+
+@pytest.mark.case("A.us.within_twoway")
+def test_levels_of_states_and_years(realdata: Path) -> None:
+    """Up to one constant, which plm chooses in its own way: that of its first value."""
+    design = us_states(realdata)
+    linear = fit_least_squares(design.y, design.X, design.terms, None, design.effects)
+    left = design.y - design.X @ linear.beta
+    years = [
+        *(0.00882457844801898, 0.000817207135151765, -0.004045150318919, -0.0250821517981014),
+        *(-0.0409994408818043, -0.0681698215489758, -0.0687765540259315, -0.0713318455961151),
+        *(-0.0728946972830306, -0.0940575432378651, -0.10233192151856, -0.116944414054032),
+        *(-0.129800308389806, -0.132230376132836, -0.138396485903417, -0.145010054006052),
+        *(-0.147638136227708, -0.146002478178481, -0.146468790820561),
+    ]
+    states = [
+        *(0.00882457844801898, 0.053410530691922, 0.058875549839298, 0.0371905125844279),
+        -0.0057012947900954,
+    ]
+    for what, codes, theirs in (("years", design.time, years), ("states", design.unit, states)):
+        means = (np.bincount(codes, left) / np.bincount(codes))[: len(theirs)]
+        PLM.agrees(what, means - means[0] + theirs[0], theirs, rel=1e-9, abs=1e-12)
