@@ -11,6 +11,7 @@ from reports.tables.parts import Cell, Row, wrapped_labels
 
 HEADER = "% needs \\usepackage{booktabs,dcolumn} and, before LaTeX 2018, [utf8]{inputenc}\n"
 COLUMNS_ON_A_PAGE = 4
+WIDE = 16  # characters: with longer intervals or outcomes, a column fewer fits the page
 LABEL_WIDTH = 34  # characters
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -49,9 +50,12 @@ def escaped(text: str) -> str:
 
 
 def latex_table(grid: Grid, run_id: str) -> str:
-    """Table environments, one for every COLUMNS_ON_A_PAGE models; the notes stand under each."""
-    starts = range(0, len(grid.heads), COLUMNS_ON_A_PAGE)
-    parts = [slice(start, start + COLUMNS_ON_A_PAGE) for start in starts]
+    """Table environments, one for every few models; the notes stand under each."""
+    intervals = [len(cell.text) for row in grid.terms for cell in row.cells if cell]
+    outcomes = [] if grid.outcome else [len(head.outcome_name) for head in grid.heads]
+    columns = COLUMNS_ON_A_PAGE - (max([*intervals, *outcomes], default=0) > WIDE)
+    starts = range(0, len(grid.heads), columns)
+    parts = [slice(start, start + columns) for start in starts]
     comment = f"% study {grid.study}, run {run_id}".translate(COMMENT)
     tables = [_table(grid, part, number, len(parts)) for number, part in enumerate(parts, start=1)]
     return f"{HEADER}{comment}\n" + "\n".join(tables)
