@@ -11,6 +11,7 @@ import argparse
 import itertools
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from models.study.file import read_study
 from pipelines import steps
@@ -21,7 +22,7 @@ NAME = "refresh"
 SIZES = {"unchanged data": "unchanged", "changed data": "changed"}
 STUDY = "eu-youth-simulated"
 Answer = tuple[Path, str, bool, bool]  # home, run, whether it is new, whether it should be
-_EDITIONS = itertools.count(2)  # seeds of the simulated world; the first edition's is 1
+_EDITIONS = itertools.count(1001)  # each has a simulated world of its own
 
 
 def prepare(kind: str, folder: Path) -> Path:
@@ -37,17 +38,17 @@ def prepare(kind: str, folder: Path) -> Path:
 
 
 def regsi(path: Path, _: Path) -> Answer:
-    """The command."""
+    """The command, while the publisher offers the first edition or one that nobody has seen."""
     from data.fetch import newest
     from data.simulated import write_simulated
     from pipelines.commands import run
 
     changed = path.name == "changed"
-    if changed:
-        newest.write_simulated = partial(write_simulated, seed=1000 + next(_EDITIONS))
+    offered = partial(write_simulated, seed=next(_EDITIONS)) if changed else write_simulated
     session = Session(path.parent / "home", quiet=True)
-    (document,), _ = run.run(argparse.Namespace(study=[STUDY], dask=None), session)
-    return session.home, document["run"], document["new"], changed
+    with patch.object(newest, "write_simulated", offered):
+        (done,), _summary = run.run(argparse.Namespace(study=[STUDY], dask=None), session)
+    return session.home, done["run"], done["new"], changed
 
 
 CONTESTANTS = {"regsi": regsi}

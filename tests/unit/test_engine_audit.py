@@ -219,6 +219,18 @@ def test_chosen_country_clustering_is_not_warned_against() -> None:
     assert record.warning is None
 
 
+def test_each_block_of_placebos_is_drawn_anew() -> None:
+    data = design(7)
+    sample = sample_of(data)
+    chosen = InferenceUsed("cluster", ("parent",), "CR1")
+    trial = prepared(
+        Audited(sample, data.X[:, 0], data.unit, data.parent, False, "y", "x", chosen), 3
+    )
+    quick = [tuple(trial.rejections(block)) for block in range(3)]
+    assert len(set(quick)) == 3
+    assert tuple(trial.rejections(1)) == quick[1]
+
+
 def test_draws_do_not_depend_on_anything_but_the_seed() -> None:
     data = design(7)
     process: PlaceboProcess = describe(data.X[:, 0], data.unit, data.time, data.parent, False)
