@@ -117,6 +117,15 @@ def collinear_columns(
     return dropped
 
 
+def independent(products: Floats) -> bool:
+    """Whether a variance or matrix of cross-products (k, k) has full rank, whatever the units."""
+    diagonal = np.diag(products)
+    if not (diagonal > 0.0).all():
+        return False
+    root = np.sqrt(diagonal)
+    return bool(np.linalg.matrix_rank(products / np.outer(root, root)) == len(products))
+
+
 def _centred(X: Floats, root: Floats) -> Floats:
     """Columns less their weighted means, times root weights; a constant keeps its length."""
     means = np.average(X, axis=0, weights=root**2)

@@ -27,7 +27,7 @@ from models.estimators.linear import (
 )
 from models.estimators.random_effects import VarianceComponents, quasi_demeaned
 from models.inference.cluster import find_clusters
-from models.least_squares import LinearFit, collinear_columns, fit_least_squares
+from models.least_squares import LinearFit, collinear_columns, fit_least_squares, independent
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 
@@ -213,7 +213,7 @@ def overidentification(linear: LinearFit, quasi: Design, how: Inference) -> tupl
         clusters = find_clusters(quasi, grouping)
         sums = group_sums(clusters.codes, scores, None, clusters.size)
         name, by, spread = "overidentification_score", f"clustered by {grouping}", sums.T @ sums
-    if np.linalg.matrix_rank(spread) < df:
+    if not independent(spread):
         note = "fewer clusters than instruments to spare"
         return (Test(name, float("nan"), None, None, note),)
     statistic = float(total @ np.linalg.solve(spread, total))

@@ -17,7 +17,7 @@ from models.design import Design, Floats
 from models.estimators.linear import fit_screened, fit_statistics, refuse_effects, report
 from models.inference import Uncertainty
 from models.inference.measure import measure
-from models.least_squares import LinearFit, collinear_columns
+from models.least_squares import LinearFit, collinear_columns, independent
 from models.results import ModelResult, Test
 from models.study import ModelSpec
 
@@ -59,7 +59,7 @@ def _means_matter(linear: LinearFit, measured: Uncertainty) -> tuple[Test, ...]:
     if not means or measured.vcov is None:
         return ()
     gap, spread = linear.beta[means], measured.vcov[np.ix_(means, means)]
-    if np.linalg.matrix_rank(spread) < len(means):
+    if not independent(spread):
         note = "fewer clusters than unit means to test"
         return (Test("hausman_robust", float("nan"), None, None, note),)
     statistic = float(gap @ np.linalg.solve(spread, gap)) / len(means)

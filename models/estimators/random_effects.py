@@ -26,7 +26,7 @@ from models.estimators.linear import (
     report,
 )
 from models.inference.measure import measure
-from models.least_squares import LinearFit, collinear_columns, fit_least_squares
+from models.least_squares import LinearFit, collinear_columns, fit_least_squares, independent
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 
@@ -156,7 +156,7 @@ def _regression_form(quasi: Design, linear: LinearFit, group: Codes, how: Infere
         return Test("hausman_robust", float("nan"), None, None, "no variance to test with")
     gap = wide.beta[len(kept) :]
     spread = measured.vcov[len(kept) :, len(kept) :]
-    if np.linalg.matrix_rank(spread) < len(names):
+    if not independent(spread):
         note = "fewer clusters than slopes to compare"
         return Test("hausman_robust", float("nan"), None, None, note)
     statistic = float(gap @ np.linalg.solve(spread, gap))

@@ -9,6 +9,7 @@ from models.calendar_grid import shift
 from models.design import Codes, Floats
 from models.estimators.gmm.equations import Levels, difference_rows, flat
 from models.estimators.gmm.estimation import GmmFit, Step, symmetric_inverse
+from models.least_squares import independent
 from models.results import Test
 
 
@@ -93,7 +94,7 @@ def difference_in_hansen(fit: GmmFit, label: str, suspect: Codes) -> Test:
     cross = fit.moments.XZ[:, kept] @ weight
     curvature = cross @ fit.moments.XZ[:, kept].T
     k = len(fit.two.beta)
-    if rank < k or np.linalg.matrix_rank(curvature) < k:
+    if rank < k or not independent(curvature):
         return Test(name, np.nan, None, None, "the other instruments do not identify the model")
     beta = np.linalg.solve(curvature, cross @ fit.moments.Zy[kept])
     gap = fit.moments.Zy[kept] - fit.moments.XZ[:, kept].T @ beta
