@@ -22,6 +22,7 @@ from models.estimators.events.pretrends import (
 )
 from models.estimators.events.rules import check_adoption, needs_effects
 from models.estimators.linear import fit_screened, fit_statistics, report, terms_of
+from models.inference import Uncertainty
 from models.inference.measure import measure
 from models.least_squares import LinearFit
 from models.results import ModelResult, Test
@@ -51,11 +52,15 @@ def fit_event_study(design: Design, spec: ModelSpec) -> ModelResult:
     cells, dropped = fit_screened(wide, wide.effects)
     linear = _by_event(cells, transform, adoption.events)
     wide = replace(wide, n_treatments=len(adoption.events))
+    measured = measure(linear, wide, spec.inference)
     path, worries = path_tests(
-        adoption.events, *_variance(linear, wide, spec.inference, len(adoption.events))
+        adoption.events, *_variance(linear, wide, spec.inference, measured, len(adoption.events))
     )
     warnings = (*adoption.warnings, *dropped, *cautions, *worries)
-    return _result(linear, wide, spec, adoption.events, (*path, *tests), warnings)
+    result = report(
+        linear, wide, spec, fit_statistics(linear, "r2_within"), (*path, *tests), warnings, measured
+    )
+    return _with_average(result, linear, wide, spec, adoption.events)
 
 
 def path_tests(
@@ -100,26 +105,19 @@ def _by_event(cells: LinearFit, transform: Floats, events: list[int]) -> LinearF
 
 
 def _variance(
-    linear: LinearFit, wide: Design, how: Inference, size: int
+    linear: LinearFit, wide: Design, how: Inference, measured: Uncertainty, size: int
 ) -> tuple[Floats, Floats, float]:
     """The first coefficients, their variance and fewest df; clustered where errors resample."""
-    if how.kind == "wild-cluster":
-        how = replace(how, kind="cluster", correction=None)
-    measured = measure(linear, wide, how)
+    if measured.vcov is None:
+        measured = measure(linear, wide, replace(how, kind="cluster", correction=None))
     assert measured.vcov is not None
     return linear.beta[:size], measured.vcov[:size, :size], float(measured.df[:size].min())
 
 
-def _result(
-    linear: LinearFit,
-    wide: Design,
-    spec: ModelSpec,
-    events: list[int],
-    tests: tuple[Test, ...],
-    warnings: tuple[str, ...],
+def _with_average(
+    result: ModelResult, linear: LinearFit, wide: Design, spec: ModelSpec, events: list[int]
 ) -> ModelResult:
-    """The record: the mean over event times from 0 on, each event time, and the controls."""
-    result = report(linear, wide, spec, fit_statistics(linear, "r2_within"), tests, warnings)
+    """The result led by the mean over event times from 0 on; cells are left out."""
     after = [j for j, e in enumerate(events) if e >= 0]
     transform = np.eye(len(linear.terms))
     transform[after[0], after] = 1.0 / len(after)
