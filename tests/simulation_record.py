@@ -57,7 +57,10 @@ TABLES = {
     "inference-coverage": "Kinds of inference",
     "static-coverage": "Static estimators",
     "dynamic-coverage": "Dynamic and heterogeneous estimators",
+    "event-coverage": "Event studies",
+    "spatial-coverage": "Spatial models",
     "mixed": "Mixed models",
+    "families": "Families of hypotheses: how often the family errs at 5 %",
     "dependence": "Tests of dependence: the share rejected at 5 %",
 }
 KEEPS_ITS_WORD = (0.93, 0.97)

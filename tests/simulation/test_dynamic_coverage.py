@@ -94,6 +94,16 @@ def short_shocks(rng: Rng, effects: tuple[str, ...]) -> Design:
     return panel(*shocks(rng, 40, 12), effects=effects)
 
 
+def lasting_treatment(rng: Rng, effects: tuple[str, ...]) -> Design:
+    """60 units, 20 periods, treatment of root 0.6 and outcome of root 0.5, no unit effects"""
+    moved, noise = rng.normal(size=(2, 60, 80))
+    x, y = np.zeros((2, 60, 80))
+    for t in range(1, 80):
+        x[:, t] = 0.6 * x[:, t - 1] + moved[:, t]
+        y[:, t] = 0.5 * y[:, t - 1] + 0.5 * x[:, t] + noise[:, t]
+    return panel(y[:, 60:], x[:, 60:], effects=effects)
+
+
 def varying_slopes(rng: Rng, effects: tuple[str, ...]) -> Design:
     """40 units, 15 periods, slopes around 0.5 with deviation 0.5"""
     x = rng.normal(size=(40, 15))
@@ -155,6 +165,10 @@ MEANT = {
     ),
     "local projection, Driscoll-Kraay": Case(
         "local-projection", long_shocks, RESPONSES, {"horizon": 2, "lags": 1}, (), BY_YEAR
+    ),
+    "local projection, lags, clustered": Case(
+        "local-projection", lasting_treatment, {"x h=0": 0.5, "x h=2": 0.455},
+        {"horizon": 2, "lags": 1}, (), Inference("cluster", by=("unit",)),
     ),
     "mean group": Case("mean-group", varying_slopes, {"x": 0.5}),
     "random coefficients": Case("mean-group", varying_slopes, {"x": 0.5}, {"weighting": "swamy"}),

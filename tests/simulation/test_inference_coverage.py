@@ -218,6 +218,11 @@ MEANT: dict[str, tuple[Callable[[Rng], Sample], Inference, str]] = {
         Inference("wild-cluster", ("unit",), draws=399),
         "8 even clusters",
     ),
+    "wild, all sign vectors": (
+        lambda rng: persistent(rng, 10),
+        Inference("wild-cluster", ("unit",), weights="rademacher"),
+        "10 even clusters",
+    ),
     "wild weighted": (
         lambda rng: weighted(rng, 25, 0.5),
         Inference("wild-cluster", ("unit",), draws=399),
@@ -311,7 +316,7 @@ def simulate(name: str, draw: Callable[[Rng], Sample], how: Inference, words: st
         "coverage": round(share, 4),
         "median width": round(float(np.median([width for _, width in results])), 4),
     }
-    record("inference-coverage", name.replace(" ", "-"), [row])
+    record("inference-coverage", name.replace(" ", "-").replace(",", ""), [row])
     return share
 
 
