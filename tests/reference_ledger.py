@@ -83,10 +83,11 @@ class Copies:
 @cache
 def copies() -> dict[str, Copies]:
     """Claims and literals by module of `tests/reference`."""
-    return {path.name: _copies(path) for path in sorted(TESTS.glob("test_*.py"))}
+    return {path.name: copies_in(path) for path in sorted(TESTS.glob("test_*.py"))}
 
 
-def _copies(path: Path) -> Copies:
+def copies_in(path: Path) -> Copies:
+    """The claims and literals of one module."""
     tree = ast.parse(path.read_text("utf-8"))
     constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     claims = {
