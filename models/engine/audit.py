@@ -25,16 +25,26 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """Units whose errors Conley's variance lets go together: unit (n,) codes, near (U, U) flags."""
+
+    unit: Codes
+    near: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class AuditSample:
     """The main model's sample without its treatment.
 
     projected.Z (n, 1 + m) holds outcome and controls. clusters maps names to code arrays (n,)
-    without gaps, the one that resampling uses first; period (n,) counts calendar periods.
+    without gaps, the one that resampling uses first; period (n,) counts calendar periods;
+    neighbours are those of the study's own distance, where it names one.
     """
 
     projected: Projected
     clusters: Mapping[str, Codes]
     period: Codes
+    neighbours: Neighbours | None = None
 
     @cached_property
     def basis(self) -> Floats:
@@ -102,14 +112,15 @@ def rejections(
 
 
 def quick_judges(sample: AuditSample) -> list[Judge]:
-    """Inference from sums of scores: classical, robust, clustered, two-way, Driscoll-Kraay."""
+    """Inference from sums of scores: classical, robust, clustered, Driscoll-Kraay, Conley."""
     names = list(sample.clusters)
     sets = [(name,) for name in names]
     judges = [_classical(sample), _robust(sample)]
     judges += [_clustered(sample, by) for by in sets]
     if "time" not in names:
         judges.append(_clustered(sample, (names[0], "time")))
-    return [*judges, _driscoll_kraay(sample)]
+    judges.append(_driscoll_kraay(sample))
+    return judges if sample.neighbours is None else [*judges, _conley(sample.neighbours)]
 
 
 def _classical(sample: AuditSample) -> Judge:
@@ -164,6 +175,18 @@ def _driscoll_kraay(sample: AuditSample) -> Judge:
         return two_sided_p(fits.t(meat), n_periods - 1.0)
 
     return Judge("driscoll-kraay", (), None, None, p_values)
+
+
+def _conley(neighbours: Neighbours) -> Judge:
+    n_units = len(neighbours.near)
+    near = neighbours.near.astype(np.float64)
+
+    def p_values(fits: PlaceboFits) -> Floats:
+        sums = group_sums(neighbours.unit, fits.scores, None, n_units)
+        meat = np.einsum("ub,ub->b", sums, near @ sums)
+        return two_sided_p(fits.t(meat), n_units - 1.0)
+
+    return Judge("conley", (), None, n_units, p_values)
 
 
 def _spare(sample: AuditSample) -> float:

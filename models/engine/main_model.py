@@ -10,7 +10,7 @@ import pandas as pd
 from data.errors import BadInput
 from data.expressions.calendar_lags import whole_numbers
 from models.absorb import dense_codes
-from models.engine.audit import AuditSample
+from models.engine.audit import AuditSample, Neighbours
 from models.engine.declared import Declared, Stratum
 from models.engine.leave_out import COLUMNS, leave_each_out
 from models.engine.placebo_audit import Audited, Trial, prepared
@@ -18,7 +18,9 @@ from models.engine.projection import project
 from models.engine.results import DeclaredPlacebo, PlaceboAudit
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import MAIN, Setting, codes_in
+from models.engine.subsets import Indices
 from models.fitting import fit_model
+from models.inference.dependence import distances_km
 from models.results import ModelResult
 
 
@@ -80,6 +82,7 @@ def trial(setting: Setting) -> Trial:
             project(without_treatment, main.weights, main.effects),
             clusters,
             (period - period.min()).astype(np.int64),
+            _neighbours(setting, rows),
         ),
         x=main.Z[:, 1],
         unit=dense_codes(codes_in(setting, "unit")[rows]),
@@ -90,6 +93,17 @@ def trial(setting: Setting) -> Trial:
         chosen=_fitted(setting, setting.spec.id).inference,
     )
     return prepared(audited, setting.multiverse.seed)
+
+
+def _neighbours(setting: Setting, rows: Indices) -> Neighbours | None:
+    """Which units lie within the main model's own distance, where its inference is Conley's."""
+    km = setting.spec.inference.km
+    if setting.spec.inference.kind != "conley" or km is None:
+        return None
+    unit = dense_codes(codes_in(setting, "unit")[rows])
+    first = np.unique(unit, return_index=True)[1]
+    places = setting.frame[["lat", "lon"]].to_numpy(dtype=np.float64)[rows[first]]
+    return Neighbours(unit, distances_km(places[:, 0], places[:, 1]) <= km)
 
 
 def declared_placebos(setting: Setting) -> tuple[DeclaredPlacebo, ...]:

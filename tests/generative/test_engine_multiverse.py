@@ -215,6 +215,20 @@ def test_the_study_s_own_placebos_stand_beside_the_audit(tmp_path: Path) -> None
     assert said in " ".join(curve_summary(curve).split())
 
 
+def test_conley_is_audited_where_a_study_chooses_it(tmp_path: Path) -> None:
+    conley = 'inference = { kind = "conley", km = 500 }'
+    text = STUDY.replace(STUDY[STUDY.index("inference = {") : STUDY.index("[multiverse]")], conley)
+    study, panel = prepare(tmp_path, 11, 0.0, text.replace(conley, f"{conley}\n"))
+    number = panel.frame["geo"].str[1:].astype(float)
+    frame = panel.frame.assign(lat=number // 8, lon=3.0 * (number % 8))
+    panel = Panel(panel.name, frame, "geo", "year", "country", panel.columns, panel.sha256)
+    audit = run_curve(study, panel, lambda _: None).placebo_audit
+    (own,) = [rate for rate in audit.rates if rate.chosen]
+    assert own.kind == "conley"
+    assert 0.0 < own.rejection_rate < 0.3
+    assert "(conley)" in audit.sentence
+
+
 def test_a_real_effect_is_found_jointly(drawn: tuple[Study, Panel, Curve]) -> None:
     assert drawn[2].joint.p_value <= 0.01
     assert {test.test for test in drawn[2].joint.tests} > {"median t", "largest absolute t"}

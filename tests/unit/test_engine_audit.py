@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.design import Design
-from models.engine.audit import AuditSample, Judge, fit_placebos, quick_judges
+from models.engine.audit import AuditSample, Judge, Neighbours, fit_placebos, quick_judges
 from models.engine.audit_costly import cluster_sums, costly_judges, leverage_of
 from models.engine.bias_reduced import bias_reduced
 from models.engine.placebo import PlaceboProcess, describe
@@ -16,6 +16,7 @@ from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
 from models.estimators import within
+from models.inference.dependence import distances_km
 from models.results import InferenceUsed
 from models.study import Inference, ModelSpec
 
@@ -87,6 +88,24 @@ def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> 
             theirs = model.term("x")
             assert fits.beta[0] == pytest.approx(theirs.estimate, rel=1e-10)
             assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
+
+
+def test_conley_gives_the_p_value_of_an_ordinary_fit() -> None:
+    """Units on a line, three degrees of longitude apart; neighbours to 400 km count."""
+    data = design(5)
+    lat, lon = np.zeros(len(data.y)), 3.0 * data.unit
+    data = replace(data, columns={**data.columns, "lat": lat, "lon": lon})
+    places = np.linspace(0.0, 192.0, 65)
+    near = distances_km(np.zeros(65), places) <= 400
+    assert near.sum() == 65 + 2 * 64
+    sample = replace(sample_of(data), neighbours=Neighbours(data.unit, near))
+    judge = quick_judges(sample)[-1]
+    assert judge.kind == "conley"
+    how = Inference("conley", km=400)
+    spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
+    theirs = within.fit(data, spec).term("x")
+    found = judge.p_values(fit_placebos(sample, sample.basis, data.X[:, :1]))[0]
+    assert found == pytest.approx(theirs.p_value, rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(4))
