@@ -41,12 +41,20 @@ def _effect_rows(results: StudyResults, models: Models) -> list[Row]:
 def _setting_rows(results: StudyResults, models: Models) -> list[Row]:
     overridden = [bool(model.inference.override) for model in models]
     rule = _words("Level rule", ["overridden" if over else "kept" for over in overridden])
+    roles = [role_words(results, model) for model in models]
     return [
         *([rule] if any(overridden) else []),
+        *([_words("Counts for claims", [role or "yes" for role in roles])] if any(roles) else []),
         _words("Estimator", [model.estimator for model in models]),
         _words("Weights", [model.weights or "none" for model in models]),
         _words("Standard errors", [inference_name(results, m) for m in models]),
     ]
+
+
+def role_words(results: StudyResults, model: ModelResult) -> str:
+    """What a model that counts for no claim is shown as; empty for the others."""
+    role = next((spec.role for spec in results.study.models if spec.id == model.id), "estimate")
+    return {"estimate": "", "known-bad": "known-bad twin"}.get(role, role)
 
 
 def _words(label: str, words: list[str]) -> Row:

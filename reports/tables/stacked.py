@@ -10,7 +10,7 @@ from models.contrasts import parts as difference
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
-from reports.tables.facts import effect_label, fit_words, inference_name
+from reports.tables.facts import effect_label, fit_words, inference_name, role_words
 from reports.tables.grid import (
     CONSTANTS,
     decimals_by_outcome,
@@ -128,7 +128,8 @@ def settings(results: StudyResults, models: tuple[ModelResult, ...]) -> tuple[tu
         sharing.setdefault(said, []).append(number)
     lines = []
     for number, (model, (said, counts)) in enumerate(zip(models, errors, strict=True), start=1):
-        parts = [model.estimator, *_effects(results, model)]
+        role = role_words(results, model)
+        parts = [*([role] if role else []), model.estimator, *_effects(results, model)]
         parts += [f"weights {model.weights}"] if model.weights else []
         parts += [said] if len(sharing[said]) == 1 else []
         parts += [counts] if counts else []

@@ -236,3 +236,13 @@ def test_latex_compiles(tmp_path: Path, label: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:].decode(errors="replace")
+
+
+def test_a_model_that_counts_for_no_claim_is_marked() -> None:
+    case = report_case.results()
+    spec = replace(case.study.models[0], id="country-year", role="known-bad")
+    marked = replace(case, study=replace(case.study, models=(*case.study.models, spec)))
+    assert "Counts for claims" not in text_table(case)
+    assert "Counts for claims" in text_table(marked)
+    assert "known-bad twin" in text_table(marked)
+    assert dict(settings(marked, marked.models))["(2) country-year"].startswith("known-bad twin; ")
