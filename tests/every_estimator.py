@@ -80,6 +80,9 @@ MODELS = {
     "spatial, lag": model_text(
         "spatial", "y", "x", ["c"], ["unit"], more=f'{PAIRS}\nmodel = "lag"'
     ),
+    "spatial, lag-iv": model_text(
+        "spatial", "y", "x", ["c"], ["unit"], BY_COUNTRY, f'{PAIRS}\nmodel = "lag-iv"'
+    ),
     "spatial, error": model_text(
         "spatial", "y", "x", ["c"], ["unit"], more=f'{PAIRS}\nmodel = "error"'
     ),

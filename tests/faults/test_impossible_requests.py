@@ -77,7 +77,10 @@ PANELS: dict[str, tuple[Spoil, str, tuple[str, ...]]] = {
     "treatment explained by unit and year": (
         with_columns(x=lambda f: own_number(f) + 0.3 * f["year"]),
         r"\bx\b.*(absorbed|combination|national)|0 units .* independent",
-        (*STATIC, *MIXED, *GMM, "lsdvc", "mean-group", "spatial, slx", "hausman-taylor", *EVENTS),
+        (
+            *STATIC, *MIXED, *GMM, "lsdvc", "mean-group", "spatial, slx", "spatial, lag-iv",
+            "hausman-taylor", *EVENTS,
+        ),
     ),
     "outcome constant": (with_columns(y=5.1), r"outcome 'y' is 5\.1 in all 384 rows", ()),
     "outcome zero": (with_columns(y=0.0), r"outcome 'y' is 0 in all", ()),
@@ -156,6 +159,112 @@ def test_a_spoilt_panel_gets_a_message_or_a_sound_number(
             assert finite(fit_file(tmp_path, spoil(FRAME), MODELS[name]))
         return
     assert re.search(message, refusal(tmp_path, spoil(FRAME), MODELS[name]))
+
+
+OWN_LAG = '[variables]\nbefore = "lag(y)"\n' + MODELS["within"].replace("['c']", "['before']")
+
+
+@pytest.mark.parametrize("name", [*GMM, "lsdvc", "local-projection", "within"])
+def test_an_explosive_series_is_refused_where_its_past_counts(tmp_path: Path, name: str) -> None:
+    body = OWN_LAG if name == "within" else MODELS[name]
+    assert "explosive: " in refusal(tmp_path, explosive(FRAME), body)
+
+
+def with_treatment(name: str) -> Callable[[str], str]:
+    return lambda body: body.replace("treatment = ['x']", f"treatment = ['{name}']")
+
+
+def weighted(body: str) -> str:
+    return body + 'weights = "w"\n'
+
+
+def clustered_by(name: str) -> Callable[[str], str]:
+    how = f'inference = {{ kind = "cluster", by = ["{name}"] }}'
+    return lambda body: re.sub("inference = .*", how, body)
+
+
+# request: what is asked, of which panel, and what the refusal must name
+REQUESTS: dict[str, tuple[Callable[[str], str], Spoil, str]] = {
+    "zero weight": (
+        weighted, with_columns(w=lambda f: f["w"].mask(f.index == 3, 0.0)),
+        r"weights 'w' are zero or negative in 1 rows",
+    ),
+    "negative weights": (
+        weighted, with_columns(w=lambda f: -f["w"]), r"zero or negative in 384 rows",
+    ),
+    "missing weights": (weighted, with_columns(w=np.nan), r"no complete row .*w in 384"),
+    "infinite weight": (
+        weighted, with_columns(w=lambda f: f["w"].mask(f.index == 3, np.inf)),
+        r"column 'w': an infinite value",
+    ),
+    "outcome on both sides": (with_treatment("y"), with_columns(), r"'y' on both sides"),
+    "treatment that is a control": (with_treatment("c"), with_columns(), r"treatment and control"),
+    "treatment that does not exist": (with_treatment("xx"), with_columns(), r"no column 'xx'"),
+    "lag longer than the panel": (
+        lambda body: '[variables]\nold = "lag(x, 50)"\n' + with_treatment("old")(body),
+        with_columns(), r"no complete row|no row among 384 has all of old",
+    ),
+    "variable that overflows": (
+        lambda body: '[variables]\nbig = "exp(1000 * x)"\n' + with_treatment("big")(body),
+        with_columns(), r"big: exp\(1000 \* x\) has no value in \d+ rows",
+    ),
+    "clusters that do not exist": (
+        clustered_by("nowhere"), with_columns(), r"no column 'nowhere'",
+    ),
+    "first adoption as text": (
+        lambda body: body, with_columns(first=lambda f: f["geo"].where(f["geo"] < "R16")),
+        r"cohort: 'first' is text",
+    ),
+    "first adoption that changes": (
+        lambda body: body, with_columns(first=lambda f: f["year"] - 1.0), r"changes within R00",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("request_", REQUESTS)
+def test_a_wrong_request_gets_a_message(tmp_path: Path, request_: str, name: str) -> None:
+    change, spoil, message = REQUESTS[request_]
+    body, frame = change(MODELS[name]), spoil(FRAME)
+    if body == MODELS[name] and name not in EVENTS:
+        return  # the request is about something that this model does not have
+    assert re.search(message, refusal(tmp_path, frame, body))
+
+
+@pytest.mark.parametrize("estimator", ["iv-within", *GMM])
+def test_more_instruments_than_observations_are_refused(tmp_path: Path, estimator: str) -> None:
+    many = [f"i{k}" for k in range(60)]
+    rng = np.random.default_rng(1)
+    frame = FRAME[FRAME["geo"] < "R08"].assign(**{name: rng.normal(size=96) for name in many})
+    listed = many if estimator == "iv-within" else ", ".join(f'{{ iv = "{n}" }}' for n in many)
+    wanted = f"instruments = {listed}" if estimator == "iv-within" else f"instruments = [{listed}]"
+    body = re.sub("instruments = .*", wanted, MODELS[estimator])
+    short = frame[frame["year"] < 2006] if estimator == "iv-within" else frame
+    assert "instruments" in refusal(tmp_path, short, body)
+
+
+def test_identifiers_may_be_anything(tmp_path: Path) -> None:
+    """Numbers among texts, spaces, quotes and other alphabets name units as well as codes do."""
+    names = ["7", "Île-de-France", "Ω 1", "O'Brien", "a;b", "\"q\"", "12.0", "-"]
+    frame = FRAME.assign(geo=FRAME["geo"].where(FRAME["geo"] >= "R08", FRAME["geo"].map(
+        {f"R{k:02d}": name for k, name in enumerate(names)}
+    )))  # fmt: skip
+    odd, plain = (fit_file(tmp_path, one, MODELS["within"]) for one in (frame, FRAME))
+    assert odd.n_units == plain.n_units
+    assert odd.term("x").estimate == pytest.approx(plain.term("x").estimate, rel=1e-12)
+    assert odd.term("x").std_error == pytest.approx(plain.term("x").std_error, rel=1e-12)
+
+
+@pytest.mark.parametrize("fault", ["outcome constant", "one cluster", "duplicate keys"])
+def test_the_command_line_says_so_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    study = write(tmp_path, PANELS[fault][0](FRAME), MODELS["within"])
+    assert main(["fit", str(study), "--json", "--home", str(tmp_path / "var")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"error: [^\n]+: [^\n]+; [^\n]+\n", err)
+    assert re.search(PANELS[fault][1], err)
 
 
 def test_all_estimators_answer_in_json(
