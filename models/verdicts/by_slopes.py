@@ -14,11 +14,6 @@ from models.verdicts.evidence import counted, found_test
 # the treatment's slopes alone where a model tests them, else all slopes, controls' included
 EQUAL_SLOPES = ("pesaran_yamagata_treatment", "pesaran_yamagata_delta_adj")
 Answer = Literal["yes", "no", "open", "not run"]
-RULINGS: dict[Answer, Ruling] = {
-    "yes": "supported",
-    "no": "not supported",
-    "open": "inconclusive",
-}
 
 
 @dataclass(frozen=True)
@@ -31,13 +26,14 @@ class SlopesRead:
 
 def by_slopes(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
     """Supported where Pesaran and Yamagata's test rejects equal slopes in each model whose units
-    have `periods` rows on average (and Swamy's with it, from `swamy_periods` on); not supported
-    where none rejects; inconclusive where models disagree or all are too short.
+    have `periods` rows on average (and Swamy's with it, from `swamy_periods` on); otherwise
+    inconclusive, since slopes that no test tells apart may differ all the same.
     """
     read = read_slopes(claim, results)
     if read.answer == "not run":
         return not_run(claim)
-    return Verdict(claim, RULINGS[read.answer], "association", read.reason)
+    ruling: Ruling = "supported" if read.answer == "yes" else "inconclusive"
+    return Verdict(claim, ruling, "association", read.reason)
 
 
 def read_slopes(claim: Claim, results: StudyResults) -> SlopesRead:
