@@ -34,8 +34,10 @@ so many digits. Where a reference may be near zero, either will do.
 """
 LEDGER = """## The collection, entry by entry
 
-How many of the numbers of each entry of the reference collection the tests above compared, and why
-the others are passed over. `tests/reference/test_ledger.py` holds the tests to it.
+How many of the numbers of each entry of the reference collection the tests above compared, and
+which are passed over, for being derived from those or for the reason given. What is still left are
+counts of rows and parameters, which the tests assert plainly. `tests/reference/test_ledger.py`
+holds the tests to it; this page is not written while a number that they claim goes uncompared.
 """
 NUMBER = re.compile(r"-{1,2}\d+\.\d{3,}")
 COLUMNS = (
@@ -171,12 +173,22 @@ def _ledger(documents: Iterable[Mapping[str, Any]]) -> list[str]:
     lines.append("|---|---:|---:|---|---|")
     whole = ledger().not_targeted | ledger().not_covered
     for name, entry in entries().items():
+        if name not in whole:
+            _all_compared(name, compared[name])
         reasons = {ledger().reason(name, path) for path in entry.numbers.keys() - compared[name]}
         said = whole.get(name) or "; ".join(sorted(filter(None, reasons)))
         tests = " ".join(one.removeprefix("test_").removesuffix(".py") for one in claimants(name))
         cells = (name, str(len(compared[name])), str(len(entry.numbers)), tests, said)
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _all_compared(name: str, compared: set[str]) -> None:
+    """Stop where a number of an entry, counts apart, was neither compared nor passed over."""
+    wanted = ledger().wanted(name).items()
+    left = [path for path, value in wanted if path not in compared and value % 1.0]
+    if left:
+        raise SystemExit(f"error: {name}: {left} not compared; compare them, or give a reason")
 
 
 def _line(case: str, claims: str, rows: list[Compared]) -> str:

@@ -114,7 +114,8 @@ def test_us_states(realdata: Path, name: str, slopes: Any, likelihood: str, cent
         fit = result.fit
         root = float(np.sqrt((fit["variance unit"] or 0) * (fit["variance lsi1 by unit"] or 0)))
         correlation = fit["correlation constant, lsi1 by unit"]
-        LME4.agrees("correlation", correlation, STORED[name]["covariance"] / root, rel=5e-5)
+        assert correlation is not None
+        LME4.agrees("covariance", correlation * root, STORED[name]["covariance"], rel=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,10 @@ def test_regions_within_countries(
     k = len(design.terms)
     order = [k, *range(k), *range(k + 1, len(terms))]
     LME4.agrees("estimate", inner.beta[order], STORED[name]["fixef"], rel=1e-7, abs=1e-7)
+    errors = np.sqrt(inner.residual_variance * np.diag(inner.bread))
+    LME4.agrees("standard error", errors[order], STORED[name]["se"], rel=1e-6)
+    df = inner.satterthwaite()
+    LME4.agrees("degrees of freedom", df[order], STORED[name]["df_satt"], rel=1e-5)
     countries = [str(c) for c in np.unique(np.asarray(design.columns["country"]))]
     labels = {"unit": [str(u) for u in design.units], "parent": countries}
     check_effects(shrunken_effects(inner), name, labels)

@@ -72,6 +72,7 @@ def test_morans_i(
     products = centred @ centred.T
     scale = len(W) / W.sum() / np.trace(products)
     np.fill_diagonal(products, 0.0)
+    SPDEP.agrees("Moran's I", scale * (W * products).sum(), index, rel=1e-10)
     mean, spread = permutation_moments(W, products)
     SPDEP.agrees("expectation", scale * mean, -1 / 48, rel=1e-10)
     SPDEP.agrees("variance", scale**2 * spread, variance, rel=1e-10)
