@@ -145,9 +145,7 @@ def test_youth_unemployment_of_2013_from_counts(
     assert round(100 * out_of_work / (out_of_work + at_work), 2) == rate
 
 
-@pytest.mark.parametrize(
-    ("geo", "rate"), [("ES", 55.7), ("EL", 58.3), ("DE", 7.9), ("EU28", 23.4)]
-)
+@pytest.mark.parametrize(("geo", "rate"), [("ES", 55.7), ("EL", 58.3), ("DE", 7.9), ("EU28", 23.4)])
 def test_rates_as_first_published_in_2014(warehouse: Warehouse, geo: str, rate: float) -> None:
     where = f"geo = '{geo}' AND age = 'Y15-24' AND sex = 'T' AND time = '2013'"
     assert figure(warehouse, "eurostat/lfst_r_lfu3rt", where, date(2014, 12, 31))[0] == rate
