@@ -34,6 +34,10 @@ class SourceOutOfReach(RegsiError):
     exit_code = 4
 
 
+class NoAddress(SourceOutOfReach):
+    """A publisher who offers nothing to fetch from: trying again would change nothing."""
+
+
 class VerificationFailed(RegsiError):
     """A published number that does not come out again."""
 

@@ -15,14 +15,14 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task, exponential_backoff
 
-from data.errors import RegsiError, SourceOutOfReach
+from data.errors import NoAddress, RegsiError, SourceOutOfReach
 from data.ingest import Loaded
 from models.study import Study
 from models.study.file import read_study
 from pipelines import steps
 from pipelines.publication import finished, publish_run
 from pipelines.runs import Run
-from pipelines.session import Session
+from pipelines.session import Session, default_home
 from pipelines.steps import Estimated
 
 # what a new user can run with nothing but the installed packages
@@ -32,7 +32,7 @@ BUNDLED = ("us-public-capital", "eu-youth-simulated")
 def _transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Only a publisher out of reach is worth a second try; bad data stays bad."""
     failure = state.result(raise_on_failure=False)
-    return isinstance(failure, SourceOutOfReach)
+    return isinstance(failure, SourceOutOfReach) and not isinstance(failure, NoAddress)
 
 
 @task(
@@ -102,7 +102,7 @@ def publish(estimated: Sequence[Estimated], session: Session) -> list[Run]:
 @flow(name="refresh", persist_result=False)
 def refresh(
     studies: list[str] | None = None,
-    home: Path = Path("var"),
+    home: Path | None = None,
     from_dir: Path | None = None,
     as_of: date | None = None,
     dask: str | None = None,
@@ -110,11 +110,13 @@ def refresh(
 ) -> list[Run]:
     """Ingest, estimate, publish. No study named means the bundled ones, which need no network.
 
+    No home named means that of the command line: `REGSI_HOME`, or `var/`.
+
     Raises the first study's error after every other study has been done.
     """
-    session = Session(home, from_dir, as_of, quiet)
+    session = Session(home or default_home(), from_dir, as_of, quiet)
     wanted = [read_study(study) for study in studies or BUNDLED]
-    ingest(steps.datasets_for(wanted), session)
+    ingest(steps.refreshable(steps.datasets_for(wanted), session), session)
     outcomes = estimate(wanted, session, dask)
     new = publish([x for x in outcomes if isinstance(x, Estimated)], session)
     for outcome in outcomes:

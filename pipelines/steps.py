@@ -15,6 +15,7 @@ from data.ingest import Loaded, ingest
 from data.panel import Panel
 from data.panels.build import build_panel, datasets_of
 from data.panels.own import read_own_panel
+from data.recipes import dataset_recipe
 from data.warehouse import Warehouse
 from data.warehouse.vintages import Vintage
 from models.engine.results import Curve
@@ -39,6 +40,25 @@ def load_missing(wanted: Sequence[str], session: Session) -> tuple[Loaded, ...]:
     """Loads those of the `wanted` datasets of which the warehouse holds no vintage yet."""
     held = {vintage.dataset for vintage in vintages(session.home)}
     return load_data([d for d in wanted if d not in held], session)
+
+
+def refreshable(wanted: Sequence[str], session: Session) -> tuple[str, ...]:
+    """`wanted` less what is loaded and has no address to ask again: that stays as it is, said so.
+
+    With `--from` all are asked for: the folder may hold newer files.
+    """
+    if session.from_dir is not None:
+        return tuple(wanted)
+    held = {vintage.dataset for vintage in vintages(session.home)}
+    staying = [dataset for dataset in wanted if dataset in held and _without_address(dataset)]
+    for dataset in staying:
+        session.say(f"{dataset}: kept as loaded, its publisher offers no address (see --from)")
+    return tuple(dataset for dataset in wanted if dataset not in staying)
+
+
+def _without_address(dataset: str) -> bool:
+    recipe = dataset_recipe(dataset)
+    return recipe.url is None and recipe.installed is None and not recipe.simulated
 
 
 def vintages(home: Path) -> list[Vintage]:

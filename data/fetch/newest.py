@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from data import raw
-from data.errors import BadInput, SourceOutOfReach
+from data.errors import BadInput, NoAddress, SourceOutOfReach
 from data.fetch.client import Client, Fetched, Known
 from data.fetch.eurostat_contents import URL as CONTENTS
 from data.fetch.eurostat_contents import last_updates, table_of
@@ -51,7 +51,7 @@ def fetched(
 ) -> Incoming:
     """The file behind the recipe's `url`: the raw file at hand, if that is still the newest.
 
-    Raises SourceOutOfReach if the recipe has no address or the publisher does not deliver.
+    Raises NoAddress if the recipe has none, and SourceOutOfReach if the publisher does not deliver.
     """
     if recipe.simulated:
         write_simulated(scratch, only=recipe.id.partition("/")[2])
@@ -60,7 +60,7 @@ def fetched(
         return found(recipe, installed_folder(recipe.installed), published)[0]
     if recipe.url is None:
         todo = "read its files from a folder with --from"
-        raise SourceOutOfReach(f"dataset {recipe.id}", "its publisher offers no address", todo)
+        raise NoAddress(f"dataset {recipe.id}", "its publisher offers no address", todo)
     client = client or client_for(home)
     stored = home / "raw" / recipe.id / VALIDATORS
     known = remembered(stored, recipe.url)

@@ -14,6 +14,8 @@ from data import recipes
 from data.simulated import write_simulated
 from data.warehouse import Warehouse
 from pipelines.cli import main
+from pipelines.session import Session
+from pipelines.steps import refreshable
 
 DATASET = "testland/sim_r_lfu3pers"
 FILE = "sim_r_lfu3pers.tsv.gz"
@@ -249,3 +251,15 @@ def test_a_damaged_manifest_is_named(
     for command in (["list", "runs"], ["verify", run.name]):
         code = main([*command, "--home", str(home)])
         _refused(code, 2, capsys, r"run\.json: is damaged; remove .*own-0123456789ab")
+
+
+def test_what_has_no_address_is_refreshed_from_a_folder_or_stays(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refreshable([DATASET], Session(home)) == ()
+    assert f"{DATASET}: kept as loaded" in capsys.readouterr().err
+    assert refreshable([DATASET], Session(home, from_dir=tmp_path)) == (DATASET,)
+    elsewhere = tmp_path / "elsewhere"
+    assert refreshable([DATASET], Session(elsewhere)) == (DATASET,)
+    code = main(["ingest", DATASET, "--home", str(elsewhere)])
+    _refused(code, 4, capsys, f"dataset {DATASET}: .*no address; .*--from")

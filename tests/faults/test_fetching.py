@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import BadInput, SourceOutOfReach
+from data.errors import BadInput, NoAddress, SourceOutOfReach
 from data.fetch import eurostat_contents, newest
 from data.fetch.client import Client
 from data.fetch.newest import client_for, fetched
@@ -178,7 +178,7 @@ def test_pages_of_two_editions_are_not_joined(
 def test_a_recipe_without_an_address_says_so(
     recipe: DatasetRecipe, client: Client, tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceOutOfReach, match=r"eurostat/made_up.*--from"):
+    with pytest.raises(NoAddress, match=r"eurostat/made_up.*--from"):
         fetch(replace(recipe, url=None), tmp_path, client)
 
 
