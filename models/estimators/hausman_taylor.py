@@ -60,7 +60,8 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     roles = find_roles(design, _named(design, spec.options.get("endogenous")))
     components = variance_components(design, roles)
     quasi = quasi_demeaned(design, design.unit, components.theta)
-    linear = _two_stage(quasi, roles, excluded_instruments(design, roles, variant))
+    instruments = excluded_instruments(design, roles, variant, components.theta)
+    linear = _two_stage(quasi, roles, instruments)
     statistics = fit_statistics(linear, "r2") | {
         "sigma2_idiosyncratic": components.idiosyncratic,
         "sigma2_group": components.group,
@@ -149,15 +150,20 @@ def variance_components(design: Design, roles: Roles) -> VarianceComponents:
     return VarianceComponents(idiosyncratic, group, theta)
 
 
-def excluded_instruments(design: Design, roles: Roles, variant: str) -> Floats:
-    """Instruments (n, l) beside the exogenous regressors. Raises BadInput for gaps."""
+def excluded_instruments(design: Design, roles: Roles, variant: str, theta: Floats) -> Floats:
+    """Instruments (n, l) beside the exogenous regressors. Raises BadInput for gaps.
+
+    Units' means go through the same transformation as the regressors, by theta (N,): otherwise
+    the zero of a regressor would matter where units have different numbers of rows.
+    """
     exogenous = design.X[:, roles.varying]
     related = design.X[:, roles.varying_endogenous]
     deviations = absorb((design.unit,), None, design.n_obs).residual(related)
     if variant == "hausman-taylor":
         counts = np.bincount(design.unit)[:, None]
         sums = group_sums(design.unit, exogenous, None, len(counts))
-        return np.column_stack([deviations, sums[design.unit] / counts[design.unit]])
+        means = (1.0 - theta)[:, None] * sums / counts
+        return np.column_stack([deviations, means[design.unit]])
     parts = [deviations, _each_period(design, exogenous, variant)]
     if variant == "breusch-mizon-schmidt":
         parts.append(_each_period(design, deviations, variant))

@@ -74,7 +74,7 @@ ALL = {
     ),
     "lags and means": LAGGED,
 }
-BALANCED = ("spatial, lag", "spatial, error", "randomization", "hausman-taylor")
+BALANCED = ("spatial, lag", "spatial, error", "randomization")
 RESAMPLING = ("lsdvc", "wild", "wild, instrumented", "randomization")
 SEARCHING = (*RESAMPLING[1:], "mixed", "mixed, slopes", "spatial, lag", "spatial, error", "lsdvc",
              "iv-within", "shift-share")  # fmt: skip

@@ -60,7 +60,9 @@ def test_against_linearmodels(tmp_path: Path, gaps: bool) -> None:
     means = groups[["y", "x1", "x2", "z1", "z2"]].transform("mean")
     quasi = frame[means.columns] - means.mul(theta, axis=0)
     quasi["constant"] = 1 - theta
-    instruments = pd.DataFrame({"x2": frame["x2"] - means["x2"], "x1": means["x1"]})
+    instruments = pd.DataFrame(
+        {"x2": frame["x2"] - means["x2"], "x1": means["x1"] * (1 - theta)}
+    )
     theirs = IV2SLS(
         quasi["y"], quasi[["x1", "z1", "constant"]], quasi[["z2", "x2"]], instruments
     ).fit(cov_type="robust", debiased=True)
