@@ -75,19 +75,18 @@ def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> 
     data = design(3, weighted)
     sample = sample_of(data)
     fits = fit_placebos(sample, sample.basis, data.X[:, :1])
-    judges = judges_of(sample)
+    judges = [judge for judge in judges_of(sample) if judge.kind != "wild-cluster"]
     kinds = [(judge.kind, judge.by, judge.correction) for judge in judges]
     assert ("cluster", ("parent",), "CR2") in kinds or weighted
     for judge in judges:
-        if judge.kind != "wild-cluster":
-            how = Inference(judge.kind, judge.by, judge.correction)
-            spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), "w", how)
-            model = within.fit(data, spec)
-            # a two-way variance matrix that had to be repaired has another diagonal
-            assert not any("negative eigenvalues" in warning for warning in model.warnings)
-            theirs = model.term("x")
-            assert fits.beta[0] == pytest.approx(theirs.estimate, rel=1e-10)
-            assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
+        how = Inference(judge.kind, judge.by, judge.correction)
+        spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), "w", how)
+        model = within.fit(data, spec)
+        # a two-way variance matrix that had to be repaired has another diagonal
+        assert not any("negative eigenvalues" in warning for warning in model.warnings)
+        theirs = model.term("x")
+        assert fits.beta[0] == pytest.approx(theirs.estimate, rel=1e-10)
+        assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
 
 
 def test_conley_gives_the_p_value_of_an_ordinary_fit() -> None:

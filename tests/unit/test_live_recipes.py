@@ -43,13 +43,13 @@ def test_addresses_are_safe_and_files_have_a_layout(recipe: DatasetRecipe) -> No
     assert ("{offset}" in url.query) == (recipe.page_rows is not None)
 
 
-def test_eurostat_tables_are_fetched_whole_under_their_own_code(recipe: DatasetRecipe) -> None:
-    code = table_of(recipe.url or "")
-    if recipe.id.startswith("eurostat/"):
-        assert code == recipe.id.partition("/")[2]
-        assert layout_of(recipe).reader == "eurostat_tsv"
-        assert not layout_of(recipe).constants, "the layout of a past edition"
-        assert not layout_of(recipe).partial
+@pytest.mark.parametrize("id", [id for id in LIVE if id.startswith("eurostat/")])
+def test_eurostat_tables_are_fetched_whole_under_their_own_code(id: str) -> None:
+    recipe = dataset_recipe(id)
+    assert table_of(recipe.url or "") == id.partition("/")[2]
+    assert layout_of(recipe).reader == "eurostat_tsv"
+    assert not layout_of(recipe).constants, "the layout of a past edition"
+    assert not layout_of(recipe).partial
 
 
 def test_every_address_is_on_a_known_host(recipe: DatasetRecipe, tmp_path: Path) -> None:
