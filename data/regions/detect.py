@@ -21,11 +21,6 @@ class Detection:
     others: Mapping[str, tuple[str, ...]]
     unknown: tuple[str, ...]
 
-    @property
-    def is_mixture(self) -> bool:
-        """Whether no single version has all the codes that some version has."""
-        return bool(self.others)
-
 
 def detect(system: RegionSystem, codes: Iterable[str]) -> Detection:
     """Holds codes, spelled as the system spells them, against all its versions."""

@@ -40,7 +40,7 @@ class Fits:
     treatment (p, S) makes the treatment's residual on the controls, null (p, S) the outcome's
     (the residual under the sharp null), and residual (p, S) the model's own: each is Z @ column.
     estimate (S,), information (S,) the sum of squares of the treatment's residual (zero if
-    controls and effects leave nothing of it), rss (S,), n_regressors (S,) with the treatment.
+    controls and effects leave nothing of it), n_regressors (S,) with the treatment.
     """
 
     treatment: Floats
@@ -48,7 +48,6 @@ class Fits:
     residual: Floats
     estimate: Floats
     information: Floats
-    rss: Floats
     n_regressors: Indices
 
 
@@ -60,14 +59,12 @@ def fit_cells(products: CrossProducts, targets: Residualised, cells: Cells) -> F
     information = np.einsum("ps,ps->s", x, x)
     information[information <= NO_VARIATION] = 0.0
     estimate = _ratio(np.einsum("ps,ps->s", x, y), information)
-    remainder = y - estimate * x
     return Fits(
         treatment,
         null,
         null - estimate * treatment,
         estimate,
         information,
-        np.einsum("ps,ps->s", remainder, remainder),
         targets.kept.sum(axis=0)[cells.subset] + 1,
     )
 
@@ -93,12 +90,6 @@ def small_sample_factor(group: GroupProducts, n_obs: int, n_regressors: Indices)
     n_groups = len(group.packed)
     spare = n_obs - n_regressors - group.effects_counted
     return n_groups / (n_groups - 1) * _ratio(np.full(len(spare), n_obs - 1.0), spare)
-
-
-def classical_variance(fits: Fits, n_obs: int, n_absorbed: int) -> Floats:
-    """Variances (S,) under equal and independent errors; n_absorbed is the effects' rank."""
-    spare = n_obs - n_absorbed - fits.n_regressors
-    return _ratio(_ratio(fits.rss, spare), fits.information)
 
 
 @dataclass(frozen=True)

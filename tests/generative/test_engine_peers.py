@@ -17,9 +17,8 @@ import pytest
 import statsmodels.api as sm
 from linearmodels.iv import AbsorbingLS
 
-from models.engine.curve import Cells, classical_variance, estimate_curve, fit_cells
+from models.engine.curve import Cells, estimate_curve
 from models.engine.projection import condense, project
-from models.engine.subsets import residualise
 
 # pyfixest still calls pandas in ways that pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -154,7 +153,7 @@ def test_cr1_counts_regressors_and_effects_as_pyfixest_does(seed: int) -> None:
 # the dummies of nested effects are collinear by construction, the regressors are not
 @pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.SingularMatrixWarning")
 @pytest.mark.parametrize("seed", range(5))
-def test_robust_and_classical_errors_agree_with_a_dummy_regression(seed: int) -> None:
+def test_robust_errors_agree_with_a_dummy_regression(seed: int) -> None:
     drawn = draw(seed)
     frame = drawn.frame
     dummies = pd.get_dummies(frame[list(drawn.effects)].astype("category"), drop_first=True)
@@ -163,17 +162,3 @@ def test_robust_and_classical_errors_agree_with_a_dummy_regression(seed: int) ->
     reference = sm.WLS(frame["y"], X, weights=weights).fit()
     _, robust, _ = engine(Drawn(frame, drawn.effects, drawn.weights, ()), "CR0")
     assert robust[-1] == pytest.approx(reference.HC0_se["x"], rel=TOLERANCE)
-    assert classical(drawn) == pytest.approx(reference.bse["x"], rel=TOLERANCE)
-
-
-def classical(drawn: Drawn) -> float:
-    frame = drawn.frame
-    weights = None if drawn.weights is None else frame[drawn.weights].to_numpy()
-    Z = frame[["y", "x", *CONTROLS]].to_numpy(dtype=float)
-    projected = project(Z, weights, codes(frame, drawn.effects))
-    products = condense(projected, codes(frame, ("parent",)))
-    all_controls = residualise(products.root, np.arange(2, 6), np.arange(2), np.ones((4, 1), bool))
-    index = np.zeros(1, dtype=np.int64)
-    fits = fit_cells(products, all_controls, Cells(index, index + 1, index))
-    variance = classical_variance(fits, len(frame), projected.absorption.rank)
-    return float(np.sqrt(variance[0]) * products.scale[0] / products.scale[1])

@@ -12,7 +12,6 @@ import pytest
 
 from data.errors import BadInput
 from data.panel import Column, Panel, VintageUsed
-from data.panels.levels import constant_columns
 from data.panels.own import read_own_panel
 from data.panels.recipe import panel_recipe
 from data.panels.store import export, read_panel, write_panel
@@ -117,7 +116,3 @@ def test_an_unknown_suffix_and_a_missing_folder_are_refused(tmp_path: Path) -> N
         export(small(), tmp_path / "small.sav")
     with pytest.raises(BadInput, match="there is no folder"):
         export(small(), tmp_path / "nowhere" / "small.csv")
-
-
-def test_a_figure_of_the_parent_is_recognised_whatever_its_label() -> None:
-    assert constant_columns(small()) == ("spending",)

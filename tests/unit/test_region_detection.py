@@ -14,7 +14,7 @@ NUTS = region_system("nuts")
 def test_the_codes_of_a_version_are_recognised(version: str) -> None:
     found = detect(NUTS, NUTS.codes(version))
     assert found.version == version
-    assert not found.is_mixture
+    assert not found.others
 
 
 def test_the_payments_hybrid_is_a_mixture() -> None:
