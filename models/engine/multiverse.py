@@ -14,6 +14,7 @@ from data.errors import BadInput
 from data.panel import Panel
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
+from models.engine.main_model import MainModel
 from models.engine.results import Curve, DroppedCells, JointTest
 from models.engine.setting import Setting, lay_out
 from models.engine.specs_table import WORKING
@@ -52,8 +53,25 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     estimated = time.perf_counter()
     joint, specs = _joint(setting, workplace, chunks, specs, say)
     tested = time.perf_counter()
-    summary, by_pair = summarise(specs)
     main = main_model()
+    seconds = {
+        "specifications": estimated - started,
+        "joint": tested - estimated,
+        "main model": time.perf_counter() - tested,
+    }
+    return _curve(setting, specs, dropped, joint, main, seconds)
+
+
+def _curve(
+    setting: Setting,
+    specs: pd.DataFrame,
+    dropped: tuple[DroppedCells, ...],
+    joint: JointTest,
+    main: MainModel,
+    seconds: dict[str, float],
+) -> Curve:
+    """The record of all that was computed."""
+    summary, by_pair = summarise(specs)
     return Curve(
         study=setting.study,
         panel_name=setting.panel.name,
@@ -73,11 +91,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         leave_out=main.leave_out,
         placebos=main.placebos,
         leave_out_by=setting.multiverse.leave_out,
-        seconds={
-            "specifications": estimated - started,
-            "joint": tested - estimated,
-            "main model": time.perf_counter() - tested,
-        },
+        seconds=seconds,
         warnings=() if main.audit.warning is None else (main.audit.warning,),
     )
 

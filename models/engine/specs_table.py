@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from models.engine.curve import critical_value, two_sided_p
 from models.engine.estimation import GroupEstimates
 from models.engine.samples import SampleGroup
 from models.engine.setting import Setting, is_main_sample
+from models.engine.subsets import Flags
 
 # columns that joint inference needs, dropped from the published table: the t-statistic by the
 # resampled cluster alone, its 5 % threshold, standard deviations per unit, the declared order
@@ -24,19 +27,12 @@ def group_table(
     """
     usable = found.usable
     estimate, error = found.estimate[usable], found.std_error[usable]
-    pairs = [group.stratum.pairs[i] for i in group.pair[usable]]
-    outcomes, treatments = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    declared = group.declared[usable]
-    unit = _spread(setting, treatments) / _spread(setting, outcomes)
+    choices = _choices(setting, group, usable)
+    unit = _spread(setting, choices["treatment"]) / _spread(setting, choices["outcome"])
     half = critical_value(found.df) * error
     table = pd.DataFrame(
         {
-            "outcome": outcomes,
-            "treatment": treatments,
-            "controls": [_controls(setting, subset) for subset in declared],
-            "effects": " + ".join(group.stratum.effects) or "none",
-            "sample": group.stratum.sample,
-            "weights": group.stratum.weights or "none",
+            **choices,
             "estimate": estimate,
             "std_error": error,
             "statistic": estimate / error,
@@ -54,6 +50,20 @@ def group_table(
         }
     )
     return table.assign(main=_is_main(setting, group, table))
+
+
+def _choices(setting: Setting, group: SampleGroup, usable: Flags) -> dict[str, Any]:
+    """What each usable cell chose, in the words of the study file."""
+    stratum = group.stratum
+    pairs = [stratum.pairs[i] for i in group.pair[usable]]
+    return {
+        "outcome": [outcome for outcome, _ in pairs],
+        "treatment": [treatment for _, treatment in pairs],
+        "controls": [_controls(setting, subset) for subset in group.declared[usable]],
+        "effects": " + ".join(stratum.effects) or "none",
+        "sample": stratum.sample,
+        "weights": stratum.weights or "none",
+    }
 
 
 def _controls(setting: Setting, subset: int) -> str:

@@ -18,16 +18,10 @@ from data.errors import BadInput
 from models.absorb import group_sums
 from models.design import Codes, Design, Floats
 from models.inference import Uncertainty
-from models.inference.cluster import (
-    Clusters,
-    counted_parameters,
-    find_clusters,
-    sandwich,
-    small_sample_factor,
-)
+from models.inference.cluster import Clusters, find_clusters, sandwich
 from models.inference.draws import SEED, Resamples, enough_draws
 from models.inference.record import require_variance
-from models.inference.wild import Draws, absorption_of
+from models.inference.wild import Draws, absorption_of, beside_cr1
 from models.least_squares import LinearFit
 from models.study import Inference
 
@@ -97,21 +91,12 @@ def randomize(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         error, reference = float(np.sqrt(variance[j])), Resamples(draws, 1)
         p_value[j] = reference.p_value(abs(b) / error, under(0.0))
         low[j], high[j] = reference.interval(under, b, error)
-    parameters = counted_parameters(fit, [groups.codes])
-    std_error = np.sqrt(variance * small_sample_factor(groups.size, fit.n_obs, parameters))
-    return Uncertainty(
-        std_error=std_error,
-        df=np.full(len(std_error), groups.size - 1.0),
-        statistic=fit.beta / std_error,
-        p_value=p_value,
-        conf_low=low,
-        conf_high=high,
-        vcov=None,
-        n_clusters={groups.name: groups.size},
-        convention=f"randomisation inference: treatment paths permuted across {groups.name} "
+    convention = (
+        f"randomisation inference: treatment paths permuted across {groups.name} "
         f"({groups.size}, {paths.movable} with one to swap with), {draws:,} draws, seed {seed}; "
-        "the error shown is CR1's",
+        "the error shown is CR1's"
     )
+    return beside_cr1(fit, groups, variance, (p_value, low, high), convention)
 
 
 def treatment_paths(design: Design, groups: Clusters, j: int) -> Paths:

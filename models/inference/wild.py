@@ -190,26 +190,40 @@ def resampled(
     found: tuple[Floats, Floats, Floats],
 ) -> Uncertainty:
     """The record of a bootstrap: found holds p-values and both ends of the intervals (k,)."""
-    size = clusters.size
-    parameters = counted_parameters(fit, [clusters.codes])
-    std_error = np.sqrt(variance * small_sample_factor(size, fit.n_obs, parameters))
-    p_value, low, high = found
     warnings = tuple(
         f"the bootstrap interval of '{term}' has no end on one side or both"
-        for term, a, b in zip(fit.terms, low, high, strict=True)
+        for term, a, b in zip(fit.terms, *found[1:], strict=True)
         if not np.isfinite(a + b)
     )
     kind = "restricted efficient (IV)" if fit.endogenous else "restricted"
+    convention = (
+        f"wild cluster bootstrap by {clusters.name} ({clusters.size} clusters), {kind}, "
+        f"{weights.label}; interval by test inversion; the error shown is CR1's"
+    )
+    return beside_cr1(fit, clusters, variance, found, convention, warnings)
+
+
+def beside_cr1(
+    fit: LinearFit,
+    clusters: Clusters,
+    variance: Floats,
+    found: tuple[Floats, Floats, Floats],
+    convention: str,
+    warnings: tuple[str, ...] = (),
+) -> Uncertainty:
+    """p-values and intervals `found` by drawing beside CR1's errors; `variance` (k,) is CR0's."""
+    parameters = counted_parameters(fit, [clusters.codes])
+    std_error = np.sqrt(variance * small_sample_factor(clusters.size, fit.n_obs, parameters))
+    p_value, low, high = found
     return Uncertainty(
         std_error=std_error,
-        df=np.full(len(std_error), size - 1.0),
+        df=np.full(len(std_error), clusters.size - 1.0),
         statistic=fit.beta / std_error,
         p_value=p_value,
         conf_low=low,
         conf_high=high,
         vcov=None,
-        n_clusters={clusters.name: size},
-        convention=f"wild cluster bootstrap by {clusters.name} ({size} clusters), {kind}, "
-        f"{weights.label}; interval by test inversion; the error shown is CR1's",
+        n_clusters={clusters.name: clusters.size},
+        convention=convention,
         warnings=warnings,
     )

@@ -35,19 +35,21 @@ def by_region(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verd
             claim, f"This study lacks {' and '.join(missing)}, and all three are needed. "
             f"{claim.way_out}",
         )  # fmt: skip
-    level = beyond(share, claim.parameters["share"])
-    better = beyond(gain, 0.0)
-    answers = (level, slopes.answer, better)
+    level, better = beyond(share, claim.parameters["share"]), beyond(gain, 0.0)
     reason = (
         f"Three questions, apart. Does the level differ inside countries ({level})? "
         f"{_per_cent(share)} of the variation lies between regions of one country. Do slopes "
         f"differ ({slopes.answer})? {slopes.reason} Do regions' own slopes predict years held out "
         f"better than one slope for all ({better})? They leave a squared error {_smaller(gain)}."
     )
-    ruling: Ruling = "inconclusive"
-    if len(set(answers)) == 1 and level != "open":
-        ruling = "supported" if level == "yes" else "not supported"
-    return Verdict(claim, ruling, "association", reason)
+    return Verdict(claim, _in_common({level, slopes.answer, better}), "association", reason)
+
+
+def _in_common(answers: set[str]) -> Ruling:
+    """What answers that agree say together; of answers that differ, nothing."""
+    if answers == {"yes"}:
+        return "supported"
+    return "not supported" if answers == {"no"} else "inconclusive"
 
 
 def inside(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
