@@ -137,16 +137,21 @@ def load(
             record_refused(home, con, Swap(recipe, edition, kept, 0))
             raise
         vintage = swap_in(home, con, Swap(recipe, edition, kept, aside))
+    announce(vintage, file, say)
+    return outcome(vintage, new=True)
+
+
+def announce(vintage: Vintage, file: Incoming, say: Callable[[str], None]) -> None:
+    """Says what an edition brought, and if its date is but the day of loading."""
     say(
-        f"{recipe.id}: {vintage.rows} rows published {vintage.published},"
+        f"{vintage.dataset}: {vintage.rows} rows published {vintage.published},"
         f" {vintage.changed} changed, {vintage.quarantined} set aside ({vintage.file})"
     )
     if not file.dated:
         say(
-            f"{recipe.id}: {file.path.name} does not say when it was published: it counts from"
-            " today (--as-of DATE would have said, or [[edition]] in the recipe)"
+            f"{vintage.dataset}: {file.path.name} does not say when it was published: it counts"
+            " from today (--as-of DATE would have said, or [[edition]] in the recipe)"
         )
-    return outcome(vintage, new=True)
 
 
 def outcome(vintage: Vintage, new: bool) -> Loaded:

@@ -55,9 +55,7 @@ def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimat
     sizes = tuple(len(np.unique(codes)) for codes in group.clusters)
     hopeless = FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
     if hopeless:
-        nothing = np.full(len(group.pair), np.nan)
-        reasons = (hopeless,) * len(group.pair)
-        return GroupEstimates(nothing, nothing, nothing, reasons, len(group.rows), sizes, None)
+        return _nothing(group, sizes, hopeless)
     projected = project(group.Z, group.weights, group.effects)
     products = condense(projected, group.clusters)
     cells = Cells(group.outcome, group.treatment, group.subset)
@@ -84,6 +82,12 @@ def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimat
         sizes,
         resampler,
     )
+
+
+def _nothing(group: SampleGroup, sizes: tuple[int, ...], reason: str) -> GroupEstimates:
+    """No cell of the group can be estimated, all for one reason."""
+    empty, reasons = np.full(len(group.pair), np.nan), (reason,) * len(group.pair)
+    return GroupEstimates(empty, empty, empty, reasons, len(group.rows), sizes, None)
 
 
 def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:

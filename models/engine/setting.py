@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 from data.errors import BadInput
 from data.expressions import condition
 from data.panel import Panel
-from models.design import Codes
+from models.design import Codes, Floats
 from models.engine.declared import Declared, declare
 from models.engine.samples import Columns, key_codes, numbers
 from models.fitting import GROUPED, resolved
@@ -105,26 +105,27 @@ def _columns(
         *weights,
     )
     values = numbers(frame, names, where)
-    for name in weights:
-        wrong = int((values[name] <= 0).sum())
-        if wrong:
-            todo = "drop those rows with [sample] where"
-            raise BadInput(where, f"weights {name!r} are not positive in {wrong} rows", todo)
-    every = np.ones(len(frame), dtype=bool)
+    _require_positive({name: values[name] for name in weights}, where)
+    samples = {
+        name: condition(expression, frame, panel.unit, panel.time, f"{where} {name}")
+        for name, expression in multiverse.samples.items()
+    }
     keys = {name for effects in (*multiverse.effects, spec.effects) for name in effects}
     index = [name for name in (panel.unit, panel.time, panel.parent) if name is not None]
     return Columns(
         numbers=values,
         keys={name: key_codes(frame, panel, name, where) for name in {*keys, *clusters, *index}},
-        samples={
-            MAIN: every,
-            **{
-                name: condition(expression, frame, panel.unit, panel.time, f"{where} {name}")
-                for name, expression in multiverse.samples.items()
-            },
-        },
+        samples={MAIN: np.ones(len(frame), dtype=bool), **samples},
         required=tuple(dict.fromkeys((*clusters, *index))),
     )
+
+
+def _require_positive(weights: Mapping[str, Floats], where: str) -> None:
+    for name, values in weights.items():
+        wrong = int((values <= 0).sum())
+        if wrong:
+            todo = "drop those rows with [sample] where"
+            raise BadInput(where, f"weights {name!r} are not positive in {wrong} rows", todo)
 
 
 def _national(setting: Setting) -> Iterator[str]:

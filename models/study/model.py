@@ -43,14 +43,11 @@ def read_model(table: Table) -> ModelSpec:
     usual = USUAL_INFERENCE.get(name, "cluster")
     common = ("sensitivity",) if name in SENSITIVE else ()
     table.allow((*MODEL_KEYS, *common, *own))
-    identifier = table.required("id")
-    if not _IDENTIFIER.fullmatch(identifier):
-        raise table.error("id", f"id is {identifier!r}", "use letters, digits, - _ and . only")
     treatment = table.texts("treatment")
     if not treatment and name not in WITHOUT_TREATMENT:
         raise table.error(None, "a model without treatment", 'add treatment = "..."')
     spec = ModelSpec(
-        id=identifier,
+        id=_identifier(table),
         estimator=name,
         outcome=table.required("outcome"),
         treatment=treatment,
@@ -68,6 +65,13 @@ def read_model(table: Table) -> ModelSpec:
     )
     _no_overlap(table, spec)
     return spec
+
+
+def _identifier(table: Table) -> str:
+    identifier = table.required("id")
+    if not _IDENTIFIER.fullmatch(identifier):
+        raise table.error("id", f"id is {identifier!r}", "use letters, digits, - _ and . only")
+    return identifier
 
 
 def _sensitivity(table: Table) -> dict[str, Any]:

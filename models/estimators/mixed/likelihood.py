@@ -121,11 +121,7 @@ class Point:
 def evaluate(data: CrossProducts, theta: Floats) -> Point:
     """The profiled likelihood and its exact derivatives at theta (t,)."""
     factors = unpack(data, theta)
-    scaled = by_factors(data, factors, data.A)
-    K = by_factors(data, factors, scaled.T) + np.eye(len(scaled))
-    root = np.asarray(np.linalg.cholesky(K), dtype=np.float64)
-    T = solve_triangular(root, scaled.T, lower=True)
-    U = solve_triangular(root, by_factors(data, factors, data.B.T).T, lower=True)
+    root, T, U = _reduced(data, factors)
     S = data.S - U.T @ U
     ZV = data.B - T.T @ U
     p = len(data.R)
@@ -138,12 +134,7 @@ def evaluate(data: CrossProducts, theta: Floats) -> Point:
     if data.reml:
         determinant += float(np.linalg.slogdet(S[:p, :p])[1]) + log_square(data.R)
     fitted = np.linalg.cholesky(inner) if data.reml else np.zeros((p, 0))
-    curvatures, squares = [], []
-    for group, block in data.blocks():
-        squares.append(outer_sum(group, left[block, None]))
-        own = outer_sum(group, T[:, block].T) + outer_sum(group, (ZV[:, :p] @ fitted)[block])
-        total = diagonal_sum(group, data.A[block, block]) - own
-        curvatures.append(total - squares[-1] / sigma2)
+    curvatures, squares = _by_group(data, T, ZV[:, :p] @ fitted, left, sigma2)
     return Point(
         theta=theta,
         factors=factors,
@@ -158,6 +149,29 @@ def evaluate(data: CrossProducts, theta: Floats) -> Point:
         curvatures=tuple(curvatures),
         root=root,
     )
+
+
+def _reduced(data: CrossProducts, factors: tuple[Floats, ...]) -> tuple[Floats, Floats, Floats]:
+    """The root of the random effects' system; with it, their products and those with the data."""
+    scaled = by_factors(data, factors, data.A)
+    K = by_factors(data, factors, scaled.T) + np.eye(len(scaled))
+    root = np.asarray(np.linalg.cholesky(K), dtype=np.float64)
+    T = solve_triangular(root, scaled.T, lower=True)
+    U = solve_triangular(root, by_factors(data, factors, data.B.T).T, lower=True)
+    return root, T, U
+
+
+def _by_group(
+    data: CrossProducts, T: Floats, fitted: Floats, left: Floats, sigma2: float
+) -> tuple[list[Floats], list[Floats]]:
+    """Derivatives of the deviance and of the residual squares by each group's covariance."""
+    curvatures, squares = [], []
+    for group, block in data.blocks():
+        squares.append(outer_sum(group, left[block, None]))
+        own = outer_sum(group, T[:, block].T) + outer_sum(group, fitted[block])
+        total = diagonal_sum(group, data.A[block, block]) - own
+        curvatures.append(total - squares[-1] / sigma2)
+    return curvatures, squares
 
 
 def log_square(R: Floats) -> float:
