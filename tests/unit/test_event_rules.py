@@ -125,6 +125,17 @@ def test_a_description_always_says_so(tmp_path: Path) -> None:
     assert "no causal reading: the study asks for a description only" in shown.warnings
 
 
+@pytest.mark.parametrize(
+    ("estimator", "more"),
+    [("did2s", 'method = "two-way"'), ("event-study", 'comparison = "never"')],
+)
+def test_keys_of_another_estimator_are_not_passed_over(
+    tmp_path: Path, estimator: str, more: str
+) -> None:
+    with pytest.raises(BadInput, match=f"is no key of {estimator}"):
+        run(tmp_path, panel_frame(), estimator, more)
+
+
 def test_cohorts_that_cannot_be(tmp_path: Path) -> None:
     frame = panel_frame()
     moved = frame.assign(first=frame["first"].where(frame["year"] < 2009, 2009.0))

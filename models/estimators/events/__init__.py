@@ -7,6 +7,7 @@ against that is refused or withdraws the causal reading (`rules`, `pretrends`).
 
 from __future__ import annotations
 
+from data.errors import BadInput
 from models.design import Design
 from models.estimators.events.did2s import fit_did2s
 from models.estimators.events.event_study import fit_event_study
@@ -20,8 +21,15 @@ ESTIMATORS = {
     "group-time": fit_group_time,
     "did2s": fit_did2s,
 }
+OF_ONE = {"method": "event-study", "comparison": "group-time"}
 
 
 def fit(design: Design, spec: ModelSpec) -> ModelResult:
-    """The event study that `spec` asks for. Raises BadInput for one the data cannot carry."""
+    """The event study that `spec` asks for.
+
+    Raises BadInput for one the data cannot carry, and for a key of another estimator.
+    """
+    for key, owner in OF_ONE.items():
+        if key in spec.options and spec.estimator != owner:
+            raise BadInput(key, f"is no key of {spec.estimator}", f"remove it, or use {owner!r}")
     return ESTIMATORS[spec.estimator](design, spec)

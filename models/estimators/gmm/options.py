@@ -26,7 +26,7 @@ class GmmChoices:
     """A [[model]] of `difference-gmm` or `system-gmm`, as the estimation reads it.
 
     lags of the outcome; steps 1 or 2; windmeijer corrects the two-step errors; h_matrix is the
-    one-step weighting of a system, see `gmm_equations.errors_of`; robust is False for
+    one-step weighting of a system, see `equations.errors_of`; robust is False for
     `inference = { kind = "classical" }`.
     """
 
