@@ -29,7 +29,7 @@ COMMANDS = {
     "list": "what there is: studies, panels, sources, vintages, runs",
     "doctor": "versions, warehouse integrity, sources, and what to do about each finding",
 }
-
+_STUDY = "an id as in regsi list studies, or the path of a study file"
 
 # One thread for linear algebra, set before NumPy is loaded: the same digits whatever the machine's
 # number of cores, and small matrices are faster without a second thread. A user's setting wins.
@@ -78,19 +78,23 @@ def parser() -> argparse.ArgumentParser:
         name: commands.add_parser(name, help=text, description=text, parents=shared)
         for name, text in COMMANDS.items()
     }
-    sub["run"].add_argument("study", nargs="*", metavar="STUDY")
+    sub["run"].add_argument("study", nargs="*", metavar="STUDY", help=_STUDY)
     sub["run"].add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://host:port")
-    sub["ingest"].add_argument("source", nargs="+", metavar="SOURCE[/DATASET]")
-    sub["panel"].add_argument("name", metavar="NAME")
-    sub["panel"].add_argument("--out", type=Path, metavar="FILE")
-    for name in ("fit", "curve", "publish", "diff"):
-        sub[name].add_argument("study", metavar="STUDY")
-    sub["fit"].add_argument("--model", metavar="ID", help="only this model")
-    sub["verify"].add_argument("run", metavar="RUN")
-    sub["diff"].add_argument("--between", nargs=2, type=_day, required=True, metavar="DATE")
-    sub["list"].add_argument(
-        "what", choices=["studies", "panels", "sources", "vintages", "runs"], metavar="WHAT"
+    sub["ingest"].add_argument(
+        "source", nargs="+", metavar="SOURCE[/DATASET]", help="as in regsi list sources"
     )
+    sub["panel"].add_argument("name", metavar="NAME", help="as in regsi list panels")
+    sub["panel"].add_argument("--out", type=Path, metavar="FILE", help="write the panel there")
+    for name in ("fit", "curve", "publish", "diff"):
+        sub[name].add_argument("study", metavar="STUDY", help=_STUDY)
+    sub["fit"].add_argument("--model", metavar="ID", help="only this model")
+    sub["verify"].add_argument("run", metavar="RUN", help="as in regsi list runs")
+    days = "the two days whose knowledge is compared"
+    sub["diff"].add_argument(
+        "--between", nargs=2, type=_day, required=True, metavar="DATE", help=days
+    )
+    lists = ["studies", "panels", "sources", "vintages", "runs"]
+    sub["list"].add_argument("what", choices=lists, metavar="WHAT", help=", ".join(lists))
     return top
 
 
