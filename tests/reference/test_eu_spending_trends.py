@@ -73,6 +73,19 @@ def test_a_trend_is_that_of_dummies_for_countries(
     assert found.term("trend").estimate == pytest.approx(fit.params["year"], rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("model", "outcome"), [("total", "total_pct"), ("investment", "invest_share")]
+)
+def test_a_common_trend_is_no_surer_than_countries_own_trends_are_alike(
+    panel: Panel, results: StudyResults, model: str, outcome: str
+) -> None:
+    frame = panel.frame.query("1995 <= year <= 2018").dropna(subset=[outcome])
+    countries = [rows for _, rows in frame.groupby("country")]
+    own = [smf.ols(f"{outcome} ~ year", rows).fit().params["year"] for rows in countries]
+    spread = pd.Series(own).std() / len(own) ** 0.5
+    assert results.model(model).term("trend").std_error > 0.9 * spread
+
+
 def test_changes_are_compared_within_a_year(panel: Panel, results: StudyResults) -> None:
     frame = panel.frame.sort_values(["country", "year"])
     changes = frame.groupby("country")[["invest_pct", "compensate_pct"]].diff()
