@@ -11,6 +11,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from models.results import ModelResult
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -26,6 +30,27 @@ def record(table: str, name: str, rows: Sequence[Mapping[str, object]]) -> Path:
     path = results_folder() / f"{table}-{name}.json"
     path.write_text(json.dumps(list(rows), indent=1) + "\n", "utf-8")
     return path
+
+
+def coverage_of(
+    table: str,
+    said: Mapping[str, str],
+    results: Sequence[ModelResult],
+    truths: Mapping[str, float],
+) -> dict[str, float]:
+    """The share of results whose interval holds each term's truth, recorded with the bias.
+
+    `said` begins each row: what was estimated, which names the file too, and in which world.
+    """
+    shares, rows = {}, []
+    for term, truth in truths.items():
+        found = [result.term(term) for result in results]
+        shares[term] = float(np.mean([one.conf_low <= truth <= one.conf_high for one in found]))
+        bias = round(float(np.mean([one.estimate for one in found]) - truth), 4)
+        counts = {"term": term, "draws": len(results), "bias": bias}
+        rows.append({**said, **counts, "coverage": round(shares[term], 4)})
+    record(table, next(iter(said.values())).replace(" ", "-").replace(",", ""), rows)
+    return shares
 
 
 def rows_of(table: str) -> list[dict[str, object]]:

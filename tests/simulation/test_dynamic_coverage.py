@@ -17,7 +17,7 @@ from models.design import Design, Floats
 from models.estimators import load
 from models.nickell import nickell_bias
 from models.study import Inference, ModelSpec
-from tests.simulation_record import record
+from tests.simulation_record import coverage_of
 
 pytestmark = pytest.mark.slow
 DRAWS = 1000
@@ -201,19 +201,8 @@ def coverage(name: str, case: Case) -> dict[str, float]:
     rng = np.random.default_rng(20260101)
     fit = load(case.estimator).fit
     results = [fit(case.draw(rng, case.effects), case.spec(draw)) for draw in range(DRAWS)]
-    shares = {}
-    rows = []
-    for term, truth in case.truths.items():
-        found = [result.term(term) for result in results]
-        held = np.mean([one.conf_low <= truth <= one.conf_high for one in found])
-        shares[term] = float(held)
-        rows.append({
-            "estimator": name, "world": case.draw.__doc__, "term": term, "draws": DRAWS,
-            "bias": round(float(np.mean([one.estimate for one in found]) - truth), 4),
-            "coverage": round(shares[term], 4),
-        })  # fmt: skip
-    record("dynamic-coverage", name.replace(" ", "-").replace(",", ""), rows)
-    return shares
+    said = {"estimator": name, "world": str(case.draw.__doc__)}
+    return coverage_of("dynamic-coverage", said, results, case.truths)
 
 
 @pytest.mark.parametrize("name", MEANT)

@@ -16,7 +16,7 @@ import pytest
 from models.design import Design, Floats
 from models.estimators import load
 from models.study import Inference, ModelSpec
-from tests.simulation_record import record
+from tests.simulation_record import coverage_of
 
 pytestmark = pytest.mark.slow
 DRAWS, UNITS, PERIODS = 1000, 60, 8
@@ -128,18 +128,8 @@ def coverage(name: str, case: Case) -> dict[str, float]:
     )
     fit = load(case.estimator).fit
     results = [fit(drawn(rng, case.of, case.fixed, case.drift), spec) for _ in range(DRAWS)]
-    shares, rows = {}, []
-    for term in case.terms:
-        truth = truths(case.of)[term]
-        found = [result.term(term) for result in results]
-        shares[term] = float(np.mean([one.conf_low <= truth <= one.conf_high for one in found]))
-        rows.append({
-            "estimator": name, "world": case.words, "term": term, "draws": DRAWS,
-            "bias": round(float(np.mean([one.estimate for one in found]) - truth), 4),
-            "coverage": round(shares[term], 4),
-        })  # fmt: skip
-    record("event-coverage", name.replace(" ", "-").replace(",", ""), rows)
-    return shares
+    truth = {term: truths(case.of)[term] for term in case.terms}
+    return coverage_of("event-coverage", {"estimator": name, "world": case.words}, results, truth)
 
 
 @pytest.mark.parametrize("name", MEANT)

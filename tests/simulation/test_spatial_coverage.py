@@ -17,7 +17,7 @@ import pytest
 from models.design import Design, Floats
 from models.estimators import load
 from models.study import Inference, ModelSpec
-from tests.simulation_record import record
+from tests.simulation_record import coverage_of
 
 pytestmark = pytest.mark.slow
 DRAWS, SIDE, PERIODS = 1000, 7, 6
@@ -101,17 +101,8 @@ def coverage(name: str, case: Case, folder: Path) -> dict[str, float]:
     )
     fit = load(estimator).fit
     results = [fit(drawn(rng, case.world), spec) for _ in range(DRAWS)]
-    shares, rows = {}, []
-    for term, truth in case.truths.items():
-        found = [result.term(term) for result in results]
-        shares[term] = float(np.mean([one.conf_low <= truth <= one.conf_high for one in found]))
-        rows.append({
-            "model": name, "world": case.world.__doc__, "term": term, "draws": DRAWS,
-            "bias": round(float(np.mean([one.estimate for one in found]) - truth), 4),
-            "coverage": round(shares[term], 4),
-        })  # fmt: skip
-    record("spatial-coverage", name.replace(" ", "-").replace(",", ""), rows)
-    return shares
+    said = {"model": name, "world": str(case.world.__doc__)}
+    return coverage_of("spatial-coverage", said, results, case.truths)
 
 
 @pytest.mark.parametrize("name", MEANT)
