@@ -140,6 +140,7 @@ class Evaluation:
         raise self.error(f"no column {name!r}", near(name, map(str, self._frame.columns)))
 
     def number(self, node: ast.expr) -> Floats:
+        """The value of `node` where text has no place. Raises BadInput for text."""
         values = self.value(node)
         if values.dtype == object:
             raise self.error(f"{text_of(node)} is text where a number belongs", "compare it first")
