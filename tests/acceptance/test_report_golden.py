@@ -20,7 +20,7 @@ from reports.tables.html import html_page
 from reports.tables.latex import latex_table
 from reports.tables.text import curve_summary, text_table
 from reports.tables.tidy import coefficients_csv, figures_csv
-from tests import report_case
+from tests import report_case, report_curve
 
 GOLDEN = Path(__file__).parent / "golden"
 RUN = "eu-youth-esf-0123456789ab"
@@ -64,9 +64,9 @@ FORMS: dict[str, Callable[[], str]] = {
     "brief_simulated.txt": lambda: written(brief_of(report_case.simulated(), RUN)),
     "brief_overridden.txt": lambda: written(brief_of(report_case.overridden(), RUN)),
     "brief_curve.txt": lambda: written(
-        brief_of(report_case.results(), RUN, report_case.curve())
+        brief_of(report_case.results(), RUN, report_curve.curve())
     ),
-    "curve.txt": lambda: curve_summary(report_case.curve()),
+    "curve.txt": lambda: curve_summary(report_curve.curve()),
 }
 
 

@@ -21,7 +21,7 @@ from reports.figures.missingness import missingness_plot
 from reports.publish import Published, publish
 from reports.site import write_index
 from reports.sources import source_line
-from tests import report_case
+from tests import report_case, report_curve
 from tests.unit.test_report_tables import HOSTILE, Ids
 
 RUN = "eu-youth-esf-0123456789ab"
@@ -32,11 +32,11 @@ EARNED_BY_A_DESIGN = re.compile(r"\b(effect|impact|caus)", re.IGNORECASE)
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     """The example study with its curve, published once for the tests that only read."""
     folder = tmp_path_factory.mktemp("published")
-    return publish(report_case.results(), folder, RUN, report_case.curve())
+    return publish(report_case.results(), folder, RUN, report_curve.curve())
 
 
 def test_publishing_twice_gives_the_same_bytes(published: Published, tmp_path: Path) -> None:
-    again = publish(report_case.results(), tmp_path, RUN, report_case.curve())
+    again = publish(report_case.results(), tmp_path, RUN, report_curve.curve())
     assert [path.name for path in published.files] == [path.name for path in again.files]
     for one, other in zip(published.files, again.files, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
@@ -119,7 +119,7 @@ def test_labels_cannot_act_as_typst(tmp_path: Path) -> None:
 def test_labels_cannot_act_in_pages_or_pictures(tmp_path: Path) -> None:
     case = report_case.relabelled(report_case.results(), HOSTILE)
     folder = tmp_path / "runs" / RUN
-    published = publish(case, folder, RUN, report_case.curve())
+    published = publish(case, folder, RUN, report_curve.curve())
     index = write_index(tmp_path)
     for path in (published.html_brief, folder / "table.html", index):
         parser = Ids()

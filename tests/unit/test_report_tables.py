@@ -21,7 +21,7 @@ from reports.tables.latex import escaped, latex_table
 from reports.tables.stacked import settings, spans, stacks
 from reports.tables.text import text_table
 from reports.tables.tidy import coefficients_csv, curve_csv, figures_csv
-from tests import report_case
+from tests import report_case, report_curve
 
 HOSTILE = (
     '<script>alert(1)</script> & "x" \\input{/etc/passwd} $x^2$ #panic("no") *b* _i_ `c` --> 100% '
@@ -216,7 +216,7 @@ def test_an_override_is_printed_with_its_reason_in_every_table() -> None:
 
 
 def test_a_curve_as_csv_has_a_row_for_each_specification() -> None:
-    curve = report_case.curve()
+    curve = report_curve.curve()
     rows = list(csv.DictReader(io.StringIO(curve_csv(curve, "run"))))
     assert len(rows) == len(curve.specs)
     assert [float(row["estimate"]) for row in rows] == list(curve.specs["estimate"])

@@ -14,7 +14,7 @@ from models.study import ModelSpec
 from models.study.results import StudyResults
 from models.verdicts import CLAIMS, RULED, comparable, headline, judge, read_claim
 from models.verdicts.claim import RULES
-from tests import report_case
+from tests import report_case, report_curve
 
 Y1 = read_claim("Y1")
 KNOWN = {"Q1", "Q2", "Q3", "Y1", "Y2", "F1", "R1", "R2", "R3", "N1"}
@@ -37,7 +37,7 @@ def with_headline(
 
 def agreeing(share: float = 1.0, p: float = 0.01, unfit: bool = False) -> Curve:
     """A multiverse in which `share` of specifications are below zero."""
-    curve = report_case.curve()
+    curve = report_curve.curve()
     size = len(curve.specs)
     below = round(share * size)
     specs = curve.specs.assign(estimate=[-1.0] * below + [1.0] * (size - below))
@@ -323,7 +323,7 @@ def test_the_headline_is_found_in_models_that_name_their_terms_otherwise() -> No
 
 def test_the_multiverse_names_the_headline() -> None:
     case = report_case.results()
-    verse = replace(report_case.curve().study, id=case.study.id)
+    verse = replace(report_curve.curve().study, id=case.study.id)
     assert verse.multiverse is not None
     chosen = replace(verse, multiverse=replace(verse.multiverse, model="controls"))
     assert headline(replace(case, study=chosen))[0].id == "controls"
