@@ -28,7 +28,6 @@ from models.results import ModelResult, Term
 from models.study import Inference, ModelSpec
 
 OPTIONS = frozenset({"horizon", "lags"})
-FEW_PERIODS = 20  # below which Driscoll-Kraay errors are known to be too small
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         ),
         terms=tuple(term for one in done for term in response(one)),
         fit={f"n_obs h={one.horizon}": float(one.linear.n_obs) for one in done},
-        warnings=tuple(dict.fromkeys((*cautions(done, spec), *every_warning(done)))),
+        warnings=tuple(dict.fromkeys((*cautions(done), *every_warning(done)))),
         effects=spec.effects,
         weights=spec.weights,
     )
@@ -152,7 +151,7 @@ def convention(first: Uncertainty, lags: int) -> str:
     )
 
 
-def cautions(done: list[Projection], spec: ModelSpec) -> Iterator[str]:
+def cautions(done: list[Projection]) -> Iterator[str]:
     """What a reader must know before believing a response."""
     sample = done[0].sample
     counts = np.bincount(sample.unit)
@@ -163,9 +162,6 @@ def cautions(done: list[Projection], spec: ModelSpec) -> Iterator[str]:
             f"unit effects with {mean:.0f} periods a unit bias the responses after horizon 0 "
             f"towards the opposite sign, here by a size of order {summed / mean:.2g}"
         )
-    fewest = len(np.unique(done[-1].sample.time))
-    if spec.inference.kind == "driscoll-kraay" and fewest < FEW_PERIODS:
-        yield f"Driscoll-Kraay errors from {fewest} periods at the last horizon are too small"
 
 
 def treatment_slopes(one: Projection) -> list[float]:

@@ -39,6 +39,7 @@ from models.study import Inference
 # CR2 is the default correction unless this many effective clusters carry each treatment.
 MANY_CLUSTERS = 50
 CORRECTIONS = ("CR0", "CR1", "CR2", "CR3")
+FEW_PERIODS = 30  # below which Driscoll-Kraay errors are often too small (docs/coverage.md)
 
 
 def measure(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
@@ -144,7 +145,10 @@ def _driscoll_kraay(fit: LinearFit, design: Design, how: Inference) -> Uncertain
         f"Driscoll-Kraay with {lags} lag(s), Bartlett weights, no small-sample factor, "
         f"t with {n_periods - 1} df"
     )
-    return from_variance(fit, driscoll_kraay(fit, calendar, lags), n_periods - 1, convention)
+    vcov = driscoll_kraay(fit, calendar, lags)
+    short = f"Driscoll-Kraay errors from fewer than {FEW_PERIODS} periods are often too small"
+    warnings = (short,) * (n_periods < FEW_PERIODS)
+    return from_variance(fit, vcov, n_periods - 1, convention, warnings=warnings)
 
 
 def _newey_west(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:

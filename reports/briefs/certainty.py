@@ -72,14 +72,15 @@ def _agreement(subject: Subject) -> Iterable[Text]:
 def _rests_on(subject: Subject) -> Iterable[Text]:
     model, study = subject.model, subject.results.study.id
     for name, count in model.n_clusters.items():
+        alone = len(model.n_clusters) == 1  # clusters of a second kind relate units to each other
         word = panel_word(subject.results.panel, name)
         clusters = Span(counted(count, word), result_id(study, model.id, "n_clusters", name))
         if word == subject.unit:
             yield say(
                 "The interval rests on ",
                 clusters,
-                f", each {word} one story told over time; it takes one {word} as unrelated to the "
-                "next.",
+                f", each {word} one story told over time"
+                f"{f'; it takes one {word} as unrelated to the next' if alone else ''}.",
             )
         else:
             yield say(

@@ -96,3 +96,16 @@ def test_a_trend_is_a_movement_from_year_to_year() -> None:
     assert "Why youth unemployment rate" in said
     assert "1 unit higher" not in said
     assert "were changed" not in said
+
+
+def test_units_count_as_unrelated_only_where_nothing_else_is_a_cluster() -> None:
+    case = report_case.results()
+    unit, time = case.panel.unit, case.panel.time
+    said = {}
+    for clusters in ({unit: 252}, {unit: 252, time: 12}):
+        models = (replace(case.models[0], n_clusters=clusters),)
+        said[len(clusters)] = words(brief_of(replace(case, models=models), "r"))
+    assert "told over time; it takes one region as unrelated to the next." in said[1]
+    assert "each region one story told over time." in said[2]
+    assert "regions of one year share its fortunes" in said[2]
+    assert "unrelated to the next" not in said[2]

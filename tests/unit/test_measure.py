@@ -108,6 +108,11 @@ def test_records_are_complete(how: Inference) -> None:
     assert np.all((ours.p_value[:k] >= 0) & (ours.p_value[:k] <= 1))
 
 
+def test_driscoll_kraay_from_few_periods_is_cautioned() -> None:
+    (warning,) = run(make(), Inference("driscoll-kraay")).warnings
+    assert "fewer than 30 periods" in warning
+
+
 def test_without_effects_the_mean_of_weights_cancels() -> None:
     design = replace(make(), effects=(np.zeros(N_UNITS * N_PERIODS, dtype=np.int64),))
     assert run(design, Inference("cluster", ("unit",), "CR2")).df[0] > 1
