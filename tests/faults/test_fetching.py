@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -16,14 +15,7 @@ from data.fetch.client import Client
 from data.fetch.newest import client_for, fetched
 from data.inbox import Incoming
 from data.recipes import DatasetRecipe, FileLayout
-from tests.scripted_publisher import (
-    DATASET,
-    Hours,
-    Publisher,
-    Reply,
-    make_client,
-    scripted_publisher,
-)
+from tests.scripted_publisher import DATASET, Publisher, Reply
 
 CONTENTS = "/contents"
 EDITION = {"ETag": '"one"', "Last-Modified": "Thu, 05 Mar 2026 23:30:00 GMT"}
@@ -36,17 +28,6 @@ def contents(day: str) -> Reply:
         f'"    A table that is made up"\t"MADE_UP"\t"dataset"\t"{day}"\t"01.01.2020"\t9\n'
     )
     return Reply(body=rows.encode())
-
-
-@pytest.fixture
-def publisher() -> Iterator[Publisher]:
-    with scripted_publisher() as publisher:
-        yield publisher
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Client:
-    return make_client(tmp_path, Hours())
 
 
 @pytest.fixture
