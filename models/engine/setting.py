@@ -56,14 +56,7 @@ def lay_out(study: Study, panel: Panel) -> Setting:
     where = f"{StudyText.of(study.path).place('multiverse')} multiverse"
     if multiverse is None:
         raise BadInput(str(study.path), "has no [multiverse]", "declare one to draw its curve")
-    base = next(model for model in study.models if model.id == multiverse.model)
-    if base.estimator not in ESTIMATORS:
-        raise BadInput(
-            where,
-            f"model {base.id!r} is {base.estimator}, and a curve is made of least squares",
-            "name a within or pooled model",
-        )
-    spec = resolved(base, panel, where)
+    spec = resolved(_base(study, multiverse, where), panel, where)
     frame = sample_rows(study, panel, derived_frame(study, panel))
     frame = frame.sort_values([panel.unit, panel.time], kind="stable").reset_index(drop=True)
     clusters = _clusters(spec, panel)
@@ -87,6 +80,15 @@ def _clusters(spec: ModelSpec, panel: Panel) -> tuple[str, ...]:
     if spec.inference.kind in GROUPED and spec.inference.by:
         return spec.inference.by
     return (panel.unit if panel.parent is None else panel.parent,)
+
+
+def _base(study: Study, multiverse: Multiverse, where: str) -> ModelSpec:
+    """The model that the multiverse varies. Raises BadInput for an estimator that no curve has."""
+    base = next(model for model in study.models if model.id == multiverse.model)
+    if base.estimator not in ESTIMATORS:
+        what = f"model {base.id!r} is {base.estimator}, and a curve is made of least squares"
+        raise BadInput(where, what, "name a within or pooled model")
+    return base
 
 
 def _columns(

@@ -47,19 +47,17 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         treatments, instruments,
     )  # fmt: skip
     measured = measure(linear, design, spec.inference)
-    how = _measurable(spec.inference)
+    statistics = fit_statistics(linear, "r2_within")
     tests: tuple[Test, ...] = ()
-    extra: dict[str, float | None] = {}
     if len(treatments) == 1:
         reduced = replace(design, X=instruments, terms=names, n_treatments=len(names))
-        strength = effective_f(reduced, design.X[:, 0], list(controls.values()), how)
-        robust = anderson_rubin(linear, reduced, design.X[:, 0], list(controls.values()), how)
-        tests = (strength, robust.test)
-        extra = {"ar_low": robust.low, "ar_high": robust.high}
+        x, held, how = design.X[:, 0], list(controls.values()), _measurable(spec.inference)
+        robust = anderson_rubin(linear, reduced, x, held, how)
+        tests = (effective_f(reduced, x, held, how), robust.test)
+        statistics |= {"ar_low": robust.low, "ar_high": robust.high}
         warnings = (*warnings, *robust.warnings)
     else:
         warnings = (*warnings, "effective F and Anderson-Rubin set need a single treatment")
-    statistics = fit_statistics(linear, "r2_within") | extra
     result = report(linear, design, spec, statistics, tests, warnings, measured)
     return replace(result, n_instruments=len(names))
 

@@ -12,10 +12,10 @@ from models.design import Codes, Design, Floats
 from models.estimators.events.adoption import Adoption
 from models.estimators.events.event_study import path_tests
 from models.estimators.gmm import cluster_of_units
-from models.estimators.linear import terms_of
+from models.estimators.linear import inference_used, terms_of
 from models.inference import Uncertainty
 from models.inference.record import ROUND_OFF, of_estimates, require_above
-from models.results import InferenceUsed, ModelResult, Test
+from models.results import ModelResult, Test
 from models.study import ModelSpec
 
 
@@ -59,12 +59,7 @@ def influence_result(
         n_periods=len(np.unique(design.time)),
         n_clusters=measured.n_clusters,
         n_instruments=None,
-        inference=InferenceUsed(
-            kind="cluster",
-            by=spec.inference.by,
-            override=spec.inference.override,
-            convention=measured.convention,
-        ),
+        inference=inference_used(spec, measured),
         terms=terms_of(found.terms, found.estimate, measured),
         fit={},
         tests=(*path, *tests),
