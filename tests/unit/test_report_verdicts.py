@@ -282,6 +282,7 @@ def trend(name: str, estimate: float, error: float, margin: float | None) -> Mod
     [
         (((0.01, 0.01),), "supported"),
         (((0.01, 0.04),), "inconclusive"),  # not clear of zero, nor inside the margin
+        (((0.0, 0.026),), "inconclusive"),  # inside at 90 %, not with the interval that is shown
         (((0.2, 0.02),), "not supported"),
         (((0.01, 0.01), (0.01, 0.04)), "inconclusive"),
         (((0.01, 0.01), (-0.2, 0.02)), "not supported"),
