@@ -91,7 +91,8 @@ class Estimated:
 def fit(study: Study, panel: Panel, session: Session, only: str | None = None) -> StudyResults:
     """Fits a study's models, or `only` the one with that id."""
     count = 1 if only else len(study.models)
-    with session.step(f"fitting {study.id}: {count} models on {len(panel.frame):,} rows"):
+    models = "1 model" if count == 1 else f"{count} models"
+    with session.step(f"fitting {study.id}: {models} on {len(panel.frame):,} rows"):
         return fit_study(study, panel, only)
 
 
