@@ -53,7 +53,7 @@ def _ruling(
     """The ruling as far as the study's own models go."""
     if without_causal_reading(model):
         return "inconclusive", (
-            "Those who got the money had moved differently before it came, or were chosen by the "
+            "Those that adopted had moved differently before they did, or were chosen by the "
             "outcome, so what followed speaks neither for the claim nor against it."
         )
     undecided = own_interval(model, term)
