@@ -41,10 +41,10 @@ def condition(
     return Evaluation(frame, unit, time, where).truth(tree) == 1.0
 
 
-def columns_of(expression: str, where: str = "expression") -> tuple[str, ...]:
+def columns_of(expression: str) -> tuple[str, ...]:
     """The columns that an expression names, in order of appearance. Raises BadInput."""
     found: dict[str, None] = {}
-    _collect(parse(expression, where), found)
+    _collect(parse(expression, "expression"), found)
     return tuple(found)
 
 

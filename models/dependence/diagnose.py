@@ -46,6 +46,8 @@ from models.results import ModelResult, Test
 from models.study import ModelSpec
 from models.unit_regressions import UnitRegressions, regress_units
 
+LAGS = 1  # of the differences, in tests that take units as independent
+
 
 def diagnose(design: Design, spec: ModelSpec, result: ModelResult) -> tuple[Test, ...]:
     """The tests that `spec.diagnostics` names, for the model fitted to `design`.
@@ -188,9 +190,9 @@ def _unit_root_trend(design: Design, _spec: ModelSpec, _result: ModelResult) -> 
     return _independent_unit_roots(calendar_grid(design).spread(design.y), "trend")
 
 
-def _independent_unit_roots(y: Floats, case: Case, lags: int = 1) -> tuple[Test, ...]:
-    found = dickey_fuller(y, case, lags)
-    pooled = (levin_lin_chu(y, case, lags),) if np.isfinite(y).all() else ()
+def _independent_unit_roots(y: Floats, case: Case) -> tuple[Test, ...]:
+    found = dickey_fuller(y, case, LAGS)
+    pooled = (levin_lin_chu(y, case, LAGS),) if np.isfinite(y).all() else ()
     return (im_pesaran_shin(found), maddala_wu(found), *pooled)
 
 

@@ -135,9 +135,9 @@ def two_sided_p(statistic: Floats, df: Floats | float) -> Floats:
     return 2.0 * tail
 
 
-def critical_value(df: Floats | float, level: float = 0.95) -> Floats:
-    """The half-width of a two-sided interval in standard errors, by Student's t."""
-    return np.asarray(special.stdtrit(df, 0.5 + level / 2), dtype=np.float64)
+def critical_value(df: Floats | float) -> Floats:
+    """The half-width of a 95 % interval in standard errors, by Student's t."""
+    return np.asarray(special.stdtrit(df, 0.975), dtype=np.float64)
 
 
 def _ratio(over: Floats, under: Floats | Indices) -> Floats:

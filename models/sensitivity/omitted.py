@@ -31,16 +31,16 @@ class Omitted:
 
 
 def robustness_value(
-    statistic: float, df: float, share: float = 1.0, level: float | None = None, ratio: float = 1.0
+    statistic: float, df: float, level: float | None = None, ratio: float = 1.0
 ) -> float:
-    """The partial R2, alike with treatment and outcome, that would take `share` of an estimate.
+    """The partial R2, alike with treatment and outcome, that would take away an estimate.
 
     `statistic` is the classical t and df its residual degrees of freedom. With `level` (0.05) it is
     what would leave the estimate on the edge of that level; `ratio` is then the standard error in
     use over the classical one, taken as unmoved by the omitted variable. 0 where the estimate is
     inside already.
     """
-    whole, edge = share * abs(statistic) / np.sqrt(df), 0.0
+    whole, edge = abs(statistic) / np.sqrt(df), 0.0
     if level is not None:
         edge = ratio * abs(float(stdtrit(df - 1.0, level / 2.0))) / np.sqrt(df - 1.0)
     f = whole - edge
