@@ -27,7 +27,6 @@ Spoil = Callable[[pd.DataFrame], pd.DataFrame]
 STATIC = ("pooled", "between", "random", "random, classical", "mundlak", "fama-macbeth")
 MIXED = ("mixed", "mixed, slopes")
 GMM = ("difference-gmm", "system-gmm")
-MEANS = ("mean-group", "mean-group, swamy")
 SPATIAL = ("spatial, slx", "spatial, lag", "spatial, error")
 WITH_ONE_COUNTRY = ("random, classical", "fama-macbeth", "mean-group, swamy", *SPATIAL[1:])
 
