@@ -20,6 +20,7 @@ NOW = 1_767_355_200.0  # 2 January 2026, noon
 TABLE = b"unit,geo\\time\t2001 \t2000 \nTHS,XA11\t2.5 b\t: u\n" * 40
 PACKED = gzip.compress(TABLE, mtime=0)
 DATASET = "/eurostat/api/dissemination/sdmx/2.1/data/made_up?format=TSV&compressed=true"
+EDITION = {"ETag": '"edition-1"', "Last-Modified": "Fri, 02 Jan 2026 12:00:00 GMT"}
 
 
 @dataclass

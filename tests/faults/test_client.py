@@ -22,6 +22,7 @@ from data.fetch.client import Client, Known
 from data.fetch.pace import Clock, Pace
 from tests.scripted_publisher import (
     DATASET,
+    EDITION,
     NOW,
     PACKED,
     SHORT,
@@ -31,8 +32,6 @@ from tests.scripted_publisher import (
     Reply,
     make_client,
 )
-
-EDITION = {"ETag": '"edition-1"', "Last-Modified": "Fri, 02 Jan 2026 12:00:00 GMT"}
 
 
 def soap_fault(code: int, text: str) -> bytes:

@@ -13,6 +13,7 @@ from data.errors import SourceOutOfReach
 from data.fetch.client import Client
 from tests.scripted_publisher import (
     DATASET,
+    EDITION,
     PACKED,
     SHORT,
     TABLE,
@@ -22,7 +23,6 @@ from tests.scripted_publisher import (
     make_client,
 )
 
-EDITION = {"ETag": '"edition-1"', "Last-Modified": "Fri, 02 Jan 2026 12:00:00 GMT"}
 TICKET = "0f0f0f0f-1111-2222-3333-444444444444"
 STATUS = f"/eurostat/api/dissemination/1.0/async/status/{TICKET}"
 DATA = f"/eurostat/api/dissemination/1.0/async/data/{TICKET}"
