@@ -26,7 +26,7 @@ COMMANDS = {
     "publish": "tables, figures, briefs and site of a study",
     "verify": "recompute every number that a run published",
     "diff": "what changed between two vintages, and why",
-    "list": "what there is: studies, panels, sources, vintages, runs",
+    "list": "what there is: studies, panels, sources, vintages, quarantine, runs",
     "doctor": "versions, warehouse integrity, sources, and what to do about each finding",
 }
 _STUDY = "an id as in regsi list studies, or the path of a study file"
@@ -93,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
     sub["diff"].add_argument(
         "--between", nargs=2, type=_day, required=True, metavar="DATE", help=days
     )
-    lists = ["studies", "panels", "sources", "vintages", "runs"]
+    lists = ["studies", "panels", "sources", "vintages", "quarantine", "runs"]
     sub["list"].add_argument("what", choices=lists, metavar="WHAT", help=", ".join(lists))
     return top
 

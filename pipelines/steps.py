@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
@@ -65,6 +66,15 @@ def vintages(home: Path) -> list[Vintage]:
     """All editions that the warehouse in `home` holds; none where nothing was loaded yet."""
     with Warehouse(home) as warehouse:
         return warehouse.vintages() if warehouse.path.exists() else []
+
+
+def set_aside(home: Path) -> list[dict[str, Any]]:
+    """Rows that broke a contract while being loaded, each with its rule and reason."""
+    with Warehouse(home) as warehouse:
+        if not warehouse.path.exists():
+            return []
+        found = warehouse.quarantine()
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
 def study_panel(study: Study, session: Session) -> Panel:

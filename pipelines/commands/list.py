@@ -1,4 +1,4 @@
-"""`regsi list`: studies, panels, sources, vintages and runs."""
+"""`regsi list`: studies, panels, sources, vintages, rows set aside, and runs."""
 
 from __future__ import annotations
 
@@ -52,6 +52,23 @@ def _vintages(session: Session) -> list[Row]:
     ]
 
 
+def _quarantine(session: Session) -> list[Row]:
+    return [
+        {
+            "dataset": row["dataset"],
+            "published": str(row["published"]),
+            "key": row["key"],
+            "time": row["time"],
+            "value": row["value"],
+            "flags": row["flags"],
+            "rule": row["rule"],
+            "reason": row["reason"],
+            "rest": "loaded" if row["loaded"] else "refused",
+        }
+        for row in steps.set_aside(session.home)
+    ]
+
+
 def _runs(session: Session) -> list[Row]:
     return [
         {"run": r.id, "study": r.manifest["study"]["id"], "created": r.manifest["created"]}
@@ -64,6 +81,7 @@ LISTS: dict[str, Callable[[Session], list[Row]]] = {
     "panels": _panels,
     "sources": _sources,
     "vintages": _vintages,
+    "quarantine": _quarantine,
     "runs": _runs,
 }
 
