@@ -28,7 +28,7 @@ from models.study.file import read_study
 from tests.bench import bench_spec_curve as curve
 
 NAME = "dask"
-SIZES = {"25 clusters": 25}
+SIZES = {"25 clusters": 25, "250 clusters": 250}
 Data = tuple[Study, Panel]
 STUDY = """
 [study]
