@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -66,3 +67,7 @@ def _process_start() -> float:
 
 if __name__ == "__main__":
     main(*sys.argv[1:5])
+    # as `pipelines.cli.entry` leaves, and for its reason: DuckDB's binding beside Prefect's threads
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(0)
