@@ -98,7 +98,8 @@ def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
-    signs, every = sign_draws(n_clusters, DRAWS, seed)
+    flips, every = sign_draws(n_clusters, DRAWS, seed)
+    signs = flips.astype(np.float64)
     spare = 0 if every else 1
 
     def p_values(fits: PlaceboFits) -> Floats:

@@ -128,7 +128,7 @@ def joint_test(
     """
     signs, every = sign_draws(clusters[1], draws, seed)
     spare = 0 if every else 1
-    null = null_curves(resampled, observed, signs, say)
+    null = null_curves(resampled, observed, signs.astype(np.float64), say)
     found = {
         name: JointStatistic(name, value, _p_value(null.statistics[name], value, spare))
         for name, value in observed.statistics().items()

@@ -26,6 +26,7 @@ FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a rand
 FEW_SPECS = 8  # below which a quadratic form in all pairs of clusters does not pay
 NUMBERS = 2**22  # in the largest array of a block of specifications
 CACHED = 2**16  # numbers that stay in the processor's cache
+Signs = NDArray[np.int8]  # +-1, an eighth of the memory
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,21 @@ class Resampler:
     cells: Cells
     cluster: Indices
 
-    def statistics(self, signs: Floats) -> tuple[Floats, Floats]:
+    def statistics(self, signs: Floats | Signs) -> tuple[Floats, Floats]:
         """Slopes and t-statistics (S, D) under the null for draws `signs` (all clusters, D)."""
         drawn = signs if len(signs) == len(self.cluster) else signs[self.cluster]
         slopes = np.empty((len(self.cells), drawn.shape[1]))
         t = np.empty_like(slopes)
         for block, cells in self._blocks():
             null = self._null(cells)
-            numerator = null.scores @ drawn
-            squares = null.sums_of_squares(drawn)
-            np.maximum(squares, np.finfo(float).tiny, out=squares)
-            squares *= null.factor[:, None]
-            np.divide(numerator, np.sqrt(squares, out=squares), out=t[block])
-            unit = self._units(cells) / null.information
-            np.multiply(numerator, unit[:, None], out=slopes[block])
+            unit = (self._units(cells) / null.information)[:, None]
+            for some, numbers in _widened(drawn):
+                numerator = null.scores @ numbers
+                squares = null.sums_of_squares(numbers)
+                np.maximum(squares, np.finfo(float).tiny, out=squares)
+                squares *= null.factor[:, None]
+                np.divide(numerator, np.sqrt(squares, out=squares), out=t[block, some])
+                np.multiply(numerator, unit, out=slopes[block, some])
         return slopes, t
 
     def _blocks(self) -> Iterator[tuple[slice, Cells]]:
@@ -125,6 +127,15 @@ class NullScores:
         return self.scores[:, :, None] * self.left - 0.5 * self.right @ inner
 
 
+def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
+    """Draws as floating numbers with their places: all at once, or by blocks if in single bytes."""
+    n_clusters, n_draws = signs.shape
+    step = 8 * CACHED // n_clusters if signs.dtype == np.int8 else n_draws
+    for start in range(0, n_draws, step):
+        some = slice(start, start + step)
+        yield some, signs[:, some].astype(np.float64, copy=False)
+
+
 def few_clusters(n_clusters: int, rank: int) -> bool:
     """Whether a quadratic form costs less than the two thin products it factors into."""
     return n_clusters <= 4 * rank
@@ -188,7 +199,7 @@ def _many_clusters(null: NullScores, signs: Floats) -> Floats:
     return null.scores**2 @ signs**2 - 2.0 * cross
 
 
-def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
+def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Signs, bool]:
     """Rademacher draws (G, D), and whether they are all 2^G sign vectors (few clusters)."""
     every = n_clusters <= FEW_CLUSTERS
     bits: NDArray[np.integer[Any]]
@@ -199,6 +210,4 @@ def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
         random = np.random.default_rng(seed).bytes(-(-size // 8))
         drawn = np.unpackbits(np.frombuffer(random, dtype=np.uint8), count=size)
         bits = drawn.reshape(n_clusters, draws)
-    # in single bytes first: eight times less to pass over
-    signs = (1 - 2 * bits.astype(np.int8)).astype(np.float64)
-    return signs, every
+    return 1 - 2 * bits.astype(np.int8), every

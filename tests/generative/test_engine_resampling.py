@@ -119,7 +119,8 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
     left, right = rng.normal(size=(2, 9, 20, rank))
     one = np.ones(9)
     null = NullScores(scores, left, right, one, one)
-    signs, every = sign_draws(20, 5000, 7)
+    flips, every = sign_draws(20, 5000, 7)
+    signs = flips.astype(np.float64)
     assert not every
     assert abs(signs.mean()) < 0.02
     couplings = -left @ right.transpose(0, 2, 1) + scores[:, :, None] * np.eye(20)
@@ -133,3 +134,16 @@ def test_few_clusters_give_every_sign_vector_once() -> None:
     signs, every = sign_draws(5, 999, 7)
     assert every
     assert len({tuple(column) for column in signs.T}) == signs.shape[1] == 32
+
+
+@pytest.mark.parametrize("n_parents", [9, 35])
+def test_draws_in_single_bytes_are_taken_block_by_block(
+    n_parents: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.engine.resampling.CACHED", n_parents * 2)  # 16 draws a block
+    ready = resampler(draw(3, n_parents), ("unit", "time"), True)
+    signs = np.random.default_rng(2).choice(np.array([-1, 1], dtype=np.int8), (n_parents, 50))
+    for ours, theirs in zip(
+        ready.statistics(signs), ready.statistics(signs.astype(np.float64)), strict=True
+    ):
+        assert ours == pytest.approx(theirs, rel=1e-10, abs=1e-13)
