@@ -126,7 +126,8 @@ class _OnDask:
         self, chunks: Sequence[int], present: Indices, signs: Floats
     ) -> Iterator[tuple[Floats, Floats]]:
         """Slopes and t-statistics (S, D) of each chunk, by the workers."""
-        small = signs.astype(np.int8)  # an eighth to send, and the same numbers
+        # an eighth to send, and the same numbers; to every worker, so that none asks another
+        small = self.client.scatter(signs.astype(np.int8), broadcast=True, hash=False)
         given = {"name": self.key, "present": present, "signs": small}
         futures = self.client.map(_statistics, list(chunks), pure=False, **given)
         return (future.result() for future in futures)
