@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from distributed import Client, get_client
-from numpy.typing import NDArray
 from prefect import flow, task
 from prefect.client.orchestration import get_client as prefect_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -30,6 +29,7 @@ from models.engine.chunks import ChunkTable, Here
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
+from models.engine.resampling import Signs
 from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
 from models.engine.subsets import Indices
@@ -38,7 +38,6 @@ from models.study import Study
 PATIENCE = "20s"  # for the scheduler to answer
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again
 AFTER = -1  # Dask's priority for what is not waited for until the end
-Signs = NDArray[np.int8]
 
 
 def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtrc, ndtr
+from scipy.special import chdtrc
 
 from data.errors import BadInput
 from models.design import Floats
+from models.heterogeneity import two_sided
 from models.results import Test
 
 LEAST = 2  # periods that a pair of units must share
@@ -99,8 +100,3 @@ def weighted_cd(residuals: Floats, pairs: Pairs) -> Test:
     enhanced = weighted + float(np.abs(pairs.rho[plain]).sum())
     note = f"random signs (seed {SEED}); {int(plain.sum())} pairs plainly correlated"
     return Test("weighted_cd", enhanced, None, two_sided(enhanced), note)
-
-
-def two_sided(statistic: float) -> float:
-    """The normal p-value of both tails."""
-    return float(2 * ndtr(-abs(statistic)))

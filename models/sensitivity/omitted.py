@@ -78,11 +78,12 @@ def benchmark(fit: LinearFit, term: str, control: str, times: float, df: float) 
 def _partial_r2(y: Floats, X: Floats, z: Floats, weights: Floats) -> float:
     """The share of what X (n, k) leaves of y (n,) that z (n,) explains."""
     root = np.sqrt(weights)
-    left_y, left_z = (_left(v * root, X * root[:, None]) for v in (y, z))
+    left_y, left_z = (left_by(X * root[:, None], v * root) for v in (y, z))
     return float((left_y @ left_z) ** 2 / ((left_y @ left_y) * (left_z @ left_z)))
 
 
-def _left(y: Floats, X: Floats) -> Floats:
+def left_by(X: Floats, y: Floats) -> Floats:
+    """What least squares on X (n, k) leaves of y (n,)."""
     if X.shape[1] == 0:
         return y
     Q, _ = np.linalg.qr(X)

@@ -6,6 +6,7 @@ import numpy as np
 
 from models.design import Floats
 from models.least_squares import LinearFit
+from models.sensitivity.omitted import left_by
 
 R2_FACTOR = 1.3  # Oster's suggestion for the largest R2: this times that of the controlled fit
 
@@ -20,12 +21,12 @@ def oster_delta(fit: LinearFit, term: str, r2_max: float | None = None) -> tuple
     y, X, j = _moments_of(fit, term)
     x, others = X[:, j], np.delete(X, j, axis=1)
     n = len(y)
-    own = _left(x, others)
+    own = left_by(others, x)
     full_beta = float(own @ y / (own @ own))
     short_beta = float(x @ y / (x @ x))
     total = float(y @ y)
     short_r2 = 1.0 - float(np.sum((y - short_beta * x) ** 2)) / total
-    full_r2 = 1.0 - float(np.sum(_left(y, X) ** 2)) / total
+    full_r2 = 1.0 - float(np.sum(left_by(X, y) ** 2)) / total
     largest = min(1.0, R2_FACTOR * full_r2) if r2_max is None else r2_max
     if largest <= full_r2:
         return float("nan"), largest
@@ -65,10 +66,3 @@ def _constant_columns(X: Floats) -> list[int]:
 def _without(v: Floats, root: Floats) -> Floats:
     """A rooted column less its weighted mean."""
     return v - root * (root @ v) / (root @ root)
-
-
-def _left(y: Floats, X: Floats) -> Floats:
-    if X.shape[1] == 0:
-        return y
-    Q, _ = np.linalg.qr(X)
-    return y - Q @ (Q.T @ y)
