@@ -8,27 +8,20 @@ counts in the rank like any other.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_solve, lapack
-from scipy.sparse.csgraph import connected_components
 
 from data.errors import BadInput
+from models import schur
 from models.design import Codes, Floats
+from models.schur import Solver, Table, tables_of
 
-# Beyond this many levels outside the largest effect, conjugate gradients replace the dense factor.
-DENSE_LEVELS = 6000
-ITERATIONS = 3000
-# A pivot below this share of its level's weight is round-off: the level adds nothing to the rank.
-PIVOT = 1e-10
 # A projection is repeated until the group means of its residual fall below this share of the
 # largest one: by the dense factor, and by conjugate gradients. Above the last, it has failed.
 CLEAN, CLEAN_ITERATIVE, FAILED = 1e-14, 1e-12, 1e-9
 ROWS = 2**14  # rows handled at a time where an intermediate as long as the panel would not pay
-Solver = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
@@ -38,14 +31,14 @@ class Absorption:
     effects holds code arrays (n,) without gaps, largest first, those spanned by another one left
     out; totals the weight of each level; cross (a, r) the weighted cross-tabulation of the first
     effect with the stacked levels of the others; `solve` applies a generalised inverse of the
-    Schur complement to (r, p). `rank` is the joint rank of the effects: exact up to DENSE_LEVELS
+    Schur complement to (r, p). `rank` is the joint rank of the effects: exact up to `schur.DENSE_LEVELS`
     remaining levels and always with two effects, else an upper bound.
     """
 
     effects: tuple[Codes, ...]
     totals: tuple[Floats, ...]
     weights: Floats | None
-    cross: sp.csr_array
+    cross: Table
     solve: Solver
     rank: int
 
@@ -54,7 +47,7 @@ class Absorption:
         out = np.array(Z, dtype=np.float64, order="C")
         if not self.effects:
             return out
-        iterative = self.cross.shape[1] > DENSE_LEVELS
+        iterative = self.cross.shape[1] > schur.DENSE_LEVELS
         for _ in range(4):
             sums = self._sums(out)
             if self._within(CLEAN_ITERATIVE if iterative else CLEAN, sums, out):
@@ -71,11 +64,11 @@ class Absorption:
         """A generalised inverse (L, L) of D'WD for the stacked levels of `effects`, dense."""
         if not self.effects:
             return np.zeros((0, 0))
-        shared = self.cross.toarray() / self.totals[0][:, None]
-        schur = self.solve(np.eye(shared.shape[1]))
-        corner = -shared @ schur
+        shared = schur.dense(self.cross) / self.totals[0][:, None]
+        remaining = self.solve(np.eye(shared.shape[1]))
+        corner = -shared @ remaining
         block = np.diag(1.0 / self.totals[0]) - corner @ shared.T
-        return np.block([[block, corner], [corner.T, schur]])
+        return np.block([[block, corner], [corner.T, remaining]])
 
     def _sums(self, Z: Floats) -> list[Floats]:
         levels = zip(self.effects, self.totals, strict=True)
@@ -110,13 +103,11 @@ def absorb(codes: tuple[Codes, ...], weights: Floats | None, n: int) -> Absorpti
         raise ValueError(f"an effect does not have {n} rows")
     totals = tuple(group_totals(c, weights) for c in effects)
     if len(effects) < 2:
-        empty = sp.csr_array((len(totals[0]) if totals else 0, 0))
+        empty = np.zeros((len(totals[0]) if totals else 0, 0))
         return Absorption(effects, totals, weights, empty, _nothing, sum(map(len, totals)))
-    tabs = [cross_tabulate(effects[0], other, weights) for other in effects[1:]]
-    cross = sp.csr_array(sp.hstack(tabs))
-    within = _cross_products(effects[1:], totals[1:], weights)
-    solve, rank = _schur_solver(totals[0], cross, within, tabs)
-    return Absorption(effects, totals, weights, cross, solve, len(totals[0]) + rank)
+    tables = tables_of(effects, totals, weights)
+    solve, rank = schur.solver(totals[0], tables)
+    return Absorption(effects, totals, weights, tables.cross, solve, len(totals[0]) + rank)
 
 
 def dense_codes(codes: Codes) -> Codes:
@@ -146,13 +137,6 @@ def group_sums(codes: Codes, Z: Floats, weights: Floats | None, n_groups: int) -
     return np.asarray(dummies @ Z)
 
 
-def cross_tabulate(rows: Codes, columns: Codes, weights: Floats | None) -> sp.csr_array:
-    """Weighted cross-tabulation of two code arrays (n,)."""
-    values = np.ones(len(rows)) if weights is None else weights
-    shape = (int(rows.max()) + 1, int(columns.max()) + 1)
-    return sp.csr_array(sp.coo_array((values, (rows, columns)), shape=shape))
-
-
 def joint_rank(codes: tuple[Codes, ...], n: int) -> int:
     """Rank of the stacked dummies of the effects: what they cost in degrees of freedom."""
     return absorb(codes, None, n).rank
@@ -165,80 +149,6 @@ def _without_spanned(effects: list[Codes]) -> tuple[Codes, ...]:
         if not any(is_nested(finer, codes) for finer in kept):
             kept.append(codes)
     return tuple(kept)
-
-
-def _cross_products(
-    effects: tuple[Codes, ...], totals: tuple[Floats, ...], weights: Floats | None
-) -> sp.csr_array:
-    """D'WD of the stacked levels of some effects."""
-    tabs = {
-        (i, j): cross_tabulate(effects[i], effects[j], weights)
-        for i in range(len(effects))
-        for j in range(i + 1, len(effects))
-    }
-    rows = [
-        [
-            sp.diags_array(totals[i]) if i == j else tabs[i, j] if i < j else tabs[j, i].T
-            for j in range(len(effects))
-        ]
-        for i in range(len(effects))
-    ]
-    return sp.csr_array(sp.block_array(rows))
-
-
-def _schur_solver(
-    first: Floats, cross: sp.csr_array, within: sp.csr_array, tabs: list[sp.csr_array]
-) -> tuple[Solver, int]:
-    """Generalised inverse and rank of within - cross' first^-1 cross."""
-    scale = 1.0 / np.sqrt(within.diagonal())
-    shared = sp.csr_array(sp.diags_array(1.0 / np.sqrt(first)) @ cross @ sp.diags_array(scale))
-    own = sp.csr_array(sp.diags_array(scale) @ within @ sp.diags_array(scale))
-    if len(scale) <= DENSE_LEVELS:
-        return _dense_solver((own - shared.T @ shared).toarray(), scale)
-    components = [int(connected_components(_bipartite(tab), directed=False)[0]) for tab in tabs]
-    return _gradient_solver(own, shared, scale), len(scale) - sum(components)
-
-
-def _dense_solver(schur: Floats, scale: Floats) -> tuple[Solver, int]:
-    """By pivoted Cholesky, which finds the rank on its way."""
-    factor, pivots, rank, _ = lapack.dpstrf(schur, tol=PIVOT, lower=1)
-    kept = pivots[:rank] - 1
-    lower = np.asfortranarray(np.tril(factor[:rank, :rank]))
-
-    def solve(sums: Floats) -> Floats:
-        out = np.zeros_like(sums)
-        if rank:
-            out[kept] = cho_solve((lower, True), sums[kept] * scale[kept, None]) * scale[kept, None]
-        return out
-
-    return solve, int(rank)
-
-
-def _gradient_solver(own: sp.csr_array, shared: sp.csr_array, scale: Floats) -> Solver:
-    """By conjugate gradients on the scaled system, column by column."""
-    from scipy.sparse.linalg import LinearOperator, cg  # rare, and it loads slowly
-
-    size = len(scale)
-
-    def multiply(v: Floats) -> Floats:
-        return own @ v - shared.T @ (shared @ v)
-
-    operator = LinearOperator((size, size), matvec=multiply, dtype=np.float64)
-
-    def solve(sums: Floats) -> Floats:
-        # Round-off in the sums may leave the range of the system: the caller checks the result.
-        scaled = (sums * scale[:, None]).T
-        columns = [cg(operator, b, rtol=1e-13, maxiter=ITERATIONS)[0] for b in scaled]
-        return np.column_stack(columns) * scale[:, None]
-
-    return solve
-
-
-def _bipartite(tab: sp.csr_array) -> sp.csr_array:
-    """The graph that links the levels of two effects."""
-    rows, columns = tab.nonzero()
-    size = sum(tab.shape)
-    return sp.csr_array((np.ones(len(rows)), (rows, columns + tab.shape[0])), shape=(size, size))
 
 
 def _nothing(sums: Floats) -> Floats:

@@ -111,7 +111,7 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         outcome = np.broadcast_to(sums.outcome, products.shape)
         right = np.concatenate([outcome, under_null[:, :, None]], axis=2)
         one = np.ones(len(fits.beta))
-        null = NullScores(under_null, left, right, fits.information, one)
+        null = NullScores(under_null, left, right, one, one)
         squared = np.maximum(null.sums_of_squares(signs), np.finfo(float).tiny)
         drawn = np.abs(under_null @ signs) / np.sqrt(squared)
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))

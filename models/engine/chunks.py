@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -19,11 +20,12 @@ from models.design import Floats
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_group
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
-from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
+from models.engine.placebo_audit import BLOCKS, PLACEBOS, QUICK_BLOCKS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
 from models.engine.setting import Setting
-from models.engine.specs_table import group_table
+from models.engine.specs_table import chunk_table
+from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
 
 CELLS = 512  # at most in a chunk: enough to fill matrix products, few enough to share out
@@ -66,11 +68,18 @@ class Here:
         self._resamplers: dict[int, list[Resampler]] = {}
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
-        """The main model's audit and influence analysis, when they are asked for."""
+        """The main model's audit and influence analysis, the costly part begun at once.
+
+        That part is a few long calls of LAPACK, which leave the interpreter to the chunks.
+        """
+        _ = self.trial  # described once, before it is shared
+        beside = ThreadPoolExecutor(1)
+        costly = beside.map(self.rejections, range(QUICK_BLOCKS, BLOCKS))
+        beside.shutdown(wait=False)
 
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
-            rejected = [self.rejections(block) for block in range(BLOCKS)]
+            rejected = [*map(self.rejections, range(QUICK_BLOCKS)), *costly]
             audit = placebo_audit(self.trial, rejected)
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
@@ -88,19 +97,14 @@ class Here:
     def table(self, chunk: int) -> ChunkTable:
         """The estimates of one chunk."""
         setting, (position, stratum) = self.setting, self.parts[chunk]
-        tables, failed = [], Counter[str]()
-        resamplers: list[Resampler] = []
         groups = sample_groups(setting.columns, setting.declared, stratum, setting.clusters)
-        for group in groups:
-            found = estimate_group(group, resampling=True)
-            tables.append(group_table(setting, group, found, position))
-            failed.update(reason for reason in found.reason if reason)
-            resamplers += [found.resampler] if found.resampler is not None else []
+        estimated = [(group, estimate_group(group, resampling=True)) for group in groups]
+        resamplers = [found.resampler for _, found in estimated if found.resampler is not None]
         self._resamplers[chunk] = resamplers
         present = [resampler.cluster for resampler in resamplers]
         return ChunkTable(
-            pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
-            failed,
+            chunk_table(setting, position, stratum, estimated),
+            Counter(reason for _, found in estimated for reason in found.reason if reason),
             int(stratum.wanted.sum()),
             np.unique(np.concatenate(present)) if present else np.empty(0, dtype=np.int64),
         )
@@ -113,13 +117,7 @@ class Here:
         """Slopes and t-statistics (S, D) of one chunk under the null."""
         if chunk not in self._resamplers:
             self.table(chunk)
-        drawn = [
-            replace(r, cluster=np.searchsorted(present, r.cluster)).statistics(signs)
-            for r in self._resamplers[chunk]
-        ]
-        empty = np.empty((0, signs.shape[1]))
-        slopes = np.concatenate([empty, *(slopes for slopes, _ in drawn)])
-        return slopes, np.concatenate([empty, *(t for _, t in drawn)])
+        return statistics_of(self._resamplers[chunk], present, signs)
 
     def resampled(
         self, chunks: Sequence[int], present: Indices, signs: Floats

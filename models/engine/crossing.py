@@ -12,8 +12,7 @@ import numpy as np
 from models.absorb import absorb, dense_codes, group_sums, is_nested
 from models.design import Codes, Floats
 from models.engine.projection import Projected
-
-COLUMNS = 64  # dummies residualised at a time, which bounds memory
+from models.schur import tabulate
 
 
 def crossing_sums(
@@ -58,19 +57,17 @@ def _apart(projected: Projected, cluster: Codes) -> tuple[tuple[Codes, ...], lis
 
 def _gram(projected: Projected, nested: tuple[Codes, ...], crossing: list[Codes]) -> Floats:
     """D'W M D (L, L): the crossing dummies D, residualised on the nested effects by M."""
-    absorption = absorb(nested, projected.weights, projected.n_obs)
-    blocks = []
-    for codes in crossing:
-        n_levels = int(codes.max()) + 1
-        for start in range(0, n_levels, COLUMNS):
-            levels = np.arange(start, min(start + COLUMNS, n_levels))
-            rest = absorption.residual((codes[:, None] == levels).astype(np.float64))
-            sums = [
-                group_sums(other, rest, projected.weights, int(other.max()) + 1)
-                for other in crossing
-            ]
-            blocks.append(np.vstack(sums))
-    return np.hstack(blocks)
+    w = projected.weights
+    gram = np.block([[tabulate(one, two, w) for two in crossing] for one in crossing])
+    absorption = absorb(nested, w, projected.n_obs)
+    if absorption.effects:
+        tabs = [
+            np.hstack([tabulate(own, other, w) for other in crossing])
+            for own in absorption.effects
+        ]
+        for tab, values in zip(tabs, absorption.coefficients(tabs), strict=True):
+            gram -= tab.T @ values
+    return gram
 
 
 def _inverse_root(gram: Floats) -> Floats:

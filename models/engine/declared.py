@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import BadInput
 from models.engine.results import DroppedCells
@@ -46,6 +48,13 @@ class Declared:
     strata: tuple[Stratum, ...]
     cells: int
     excluded: tuple[DroppedCells, ...]
+
+    @cached_property
+    def labels(self) -> NDArray[np.object_]:
+        """The controls of each subset (U,), in words."""
+        names = np.array(self.controls, dtype=object)
+        found = [" + ".join(names[held]) for held in self.subsets.T]
+        return np.array(found, dtype=object)
 
 
 def declare(multiverse: Multiverse, where: str) -> Declared:

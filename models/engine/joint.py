@@ -8,8 +8,10 @@ draws for all specifications, so that their dependence is kept. Adjusted p-value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -22,6 +24,7 @@ from models.engine.subsets import Indices
 HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
 NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
+CACHED = 2**18  # in one array of those that are described at a time, by one thread
 Resampled = Callable[[Floats], Iterable[tuple[Floats, Floats]]]
 TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
@@ -93,23 +96,38 @@ def null_curves(
     """
     n_specs, draws = len(observed.t), signs.shape[1]
     step = max(1, NUMBERS // n_specs)
-    ranks = np.unique(np.linspace(0, n_specs - 1, RANKS).astype(np.int64))
-    statistics, curves = [], []
-    own = np.zeros(n_specs, dtype=np.int64)
-    exceeding = own.copy()
+    curves: list[NullCurves] = []
     for start in range(0, draws, step):
         part = signs[:, start : start + step]
         say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
         drawn = list(resampled(part))
-        t = np.concatenate([t for _, t in drawn])
-        estimates = np.concatenate([slopes for slopes, _ in drawn]) * observed.units[:, None]
-        statistics.append(curve_statistics(t, estimates, observed.critical))
-        curves.append(np.sort(t, axis=0)[ranks])
-        t = np.abs(t)
-        own += (t >= np.abs(observed.t)[:, None] * TIE).sum(axis=1)
-        exceeding += _exceeding(t, np.abs(observed.t))
-    joined = {name: np.concatenate([s[name] for s in statistics]) for name in statistics[0]}
-    return NullCurves(joined, ranks, np.concatenate(curves, axis=1), own, exceeding)
+        few = max(1, CACHED // n_specs)
+        some = [slice(k, k + few) for k in range(0, part.shape[1], few)]
+        with ThreadPoolExecutor() as threads:
+            curves += threads.map(partial(_described, observed, drawn), some)
+    return NullCurves(
+        {name: np.concatenate([c.statistics[name] for c in curves]) for name in curves[0].statistics},
+        curves[0].ranks,
+        np.concatenate([c.sorted_t for c in curves], axis=1),
+        np.sum([c.own for c in curves], axis=0),
+        np.sum([c.exceeding for c in curves], axis=0),
+    )
+
+
+def _described(
+    observed: ObservedCurve, drawn: Sequence[tuple[Floats, Floats]], some: slice
+) -> NullCurves:
+    """What is kept of some draws, given slopes and t-statistics (S, D) of all, chunk by chunk."""
+    t = np.concatenate([t[:, some] for _, t in drawn])
+    estimates = np.concatenate([slopes[:, some] for slopes, _ in drawn])
+    estimates *= observed.units[:, None]
+    ranks = np.unique(np.linspace(0, len(t) - 1, RANKS).astype(np.int64))
+    statistics = curve_statistics(t, estimates, observed.critical)
+    by_rank = np.sort(t, axis=0)[ranks]
+    found = np.abs(observed.t)
+    np.abs(t, out=t)
+    own = (t >= found[:, None] * TIE).sum(axis=1)
+    return NullCurves(statistics, ranks, by_rank, own, _exceeding(t, found))
 
 
 def joint_test(

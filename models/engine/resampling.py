@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,21 +51,21 @@ class Resampler:
         slopes = np.empty((len(self.cells), drawn.shape[1]))
         t = np.empty_like(slopes)
         for block, cells in self._blocks():
-            null = self._null(cells)
-            unit = (self._units(cells) / null.information)[:, None]
+            null = self.null(cells)
             for some, numbers in _widened(drawn):
-                numerator = null.scores @ numbers
                 squares = null.sums_of_squares(numbers)
-                np.maximum(squares, np.finfo(float).tiny, out=squares)
-                squares *= null.factor[:, None]
-                np.divide(numerator, np.sqrt(squares, out=squares), out=t[block, some])
-                np.multiply(numerator, unit, out=slopes[block, some])
+                studentise(null, numbers, squares, slopes[block, some], t[block, some])
         return slopes, t
 
+    @property
+    def rank(self) -> int:
+        """Columns of the factors that refitting adds to the scores."""
+        return len(self.controls) + 1 + self.crossing.shape[2]
+
     def _blocks(self) -> Iterator[tuple[slice, Cells]]:
-        n_clusters, rank = len(self.cluster), len(self.controls) + 1 + self.crossing.shape[2]
-        wide = n_clusters if few_clusters(n_clusters, rank) else 0
-        step = max(1, NUMBERS // (n_clusters * max(rank, wide)))
+        n_clusters = len(self.cluster)
+        wide = n_clusters if few_clusters(n_clusters, self.rank) else 0
+        step = max(1, NUMBERS // (n_clusters * max(self.rank, wide)))
         for start in range(0, len(self.cells), step):
             block = slice(start, start + step)
             yield block, self.cells[block]
@@ -74,8 +74,9 @@ class Resampler:
         scale = self.products.scale[self.targets]
         return scale[cells.outcome] / scale[cells.treatment]
 
-    def _null(self, cells: Cells) -> NullScores:
+    def null(self, cells: Cells) -> NullScores:
         """The matrices of a block of specifications."""
+        units = self._units(cells)
         wanted, position = np.unique(cells.subset, return_inverse=True)
         cells = Cells(cells.outcome, cells.treatment, position)
         solved = residualise(
@@ -95,7 +96,7 @@ class Resampler:
             np.ascontiguousarray(scores),
             np.concatenate([left, squares[:, :, None]], axis=2),
             np.concatenate([right, scores[:, :, None]], axis=2),
-            fits.information,
+            units / fits.information,
             small_sample_factor(group, self.products.n_obs, fits.n_regressors),
         )
 
@@ -104,14 +105,34 @@ class Resampler:
 class NullScores:
     """S specifications under the null: K_s = diag(scores_s) - left_s right_s' (G, G).
 
-    scores (S, G), left and right (S, G, q), information and factor (S,) as in `curve`.
+    scores (S, G), left and right (S, G, q); slope (S,) turns a summed score into a slope in the
+    data's units, factor (S,) is that of small samples.
     """
 
     scores: Floats
     left: Floats
     right: Floats
-    information: Floats
+    slope: Floats
     factor: Floats
+
+    def quadratic_form(self) -> Floats:
+        """K'K as packed upper triangles (S, P), entries off the diagonal doubled."""
+        n_specs, n_clusters, rank = self.right.shape
+        transposed = self.right.transpose(0, 2, 1)
+        if 2 * rank > n_clusters:  # through K itself: fewer products than through its factors
+            summed = -self.left @ transposed
+            np.einsum("sgg->sg", summed)[...] += self.scores
+            form = summed.transpose(0, 2, 1) @ summed
+            form *= 2.0
+            np.einsum("sgg->sg", form)[...] *= 0.5
+        else:
+            cross = self.halves() @ transposed
+            form = -2.0 * (cross + cross.transpose(0, 2, 1))
+            diagonal = np.einsum("sgg->sg", form)
+            diagonal *= 0.5
+            diagonal += self.scores**2
+        rows, columns = np.triu_indices(n_clusters)
+        return form.reshape(n_specs, -1)[:, rows * n_clusters + columns]
 
     def sums_of_squares(self, signs: Floats) -> Floats:
         """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D) of +-1."""
@@ -125,6 +146,23 @@ class NullScores:
         """Y (S, G, q) such that K'K = diag(scores^2) - Y right' - right Y'."""
         inner = self.left.transpose(0, 2, 1) @ self.left
         return self.scores[:, :, None] * self.left - 0.5 * self.right @ inner
+
+
+class Summed(Protocol):
+    """Scores (S, G) of S specifications, and what makes slopes and t-statistics of their sums."""
+
+    scores: Floats
+    slope: Floats
+    factor: Floats
+
+
+def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
+    """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D) are used up."""
+    numerator = of.scores @ signs
+    np.maximum(squares, np.finfo(float).tiny, out=squares)
+    squares *= of.factor[:, None]
+    np.divide(numerator, np.sqrt(squares, out=squares), out=t)
+    np.multiply(numerator, of.slope[:, None], out=slopes)
 
 
 def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
@@ -174,12 +212,12 @@ def _one_by_one(null: NullScores, signs: Floats) -> Floats:
 
 def _few_clusters(null: NullScores, signs: Floats) -> Floats:
     """Sums of squared scores (S, D): K'K packed, times each draw's own products, packed."""
+    return packed_squares(null.quadratic_form(), signs)
+
+
+def packed_squares(form: Floats, signs: Floats) -> Floats:
+    """w'A w (S, D) of packed matrices (S, P), see `NullScores.quadratic_form`, and draws (G, D)."""
     rows, columns = np.triu_indices(len(signs))
-    cross = null.halves() @ null.right.transpose(0, 2, 1)
-    form = -(cross[:, rows, columns] + cross[:, columns, rows])
-    diagonal = rows == columns
-    form[:, ~diagonal] *= 2.0
-    form[:, diagonal] += null.scores**2
     squares = np.empty((len(form), signs.shape[1]))
     step = max(1, NUMBERS // len(rows))
     for start in range(0, signs.shape[1], step):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,11 @@ class Columns:
     keys: Mapping[str, Codes]
     samples: Mapping[str, Flags]
     required: tuple[str, ...]
+
+    @cached_property
+    def spread(self) -> Mapping[str, float]:
+        """The standard deviation of each number over all rows that know it."""
+        return {name: float(np.nanstd(values)) for name, values in self.numbers.items()}
 
 
 @dataclass(frozen=True)

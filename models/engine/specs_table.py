@@ -1,94 +1,109 @@
-"""A sample group's estimates as rows of the curve's table."""
+"""Sample groups' estimates as rows of the curve's table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from models.design import Floats
 from models.engine.curve import critical_value, two_sided_p
+from models.engine.declared import Stratum
 from models.engine.estimation import GroupEstimates
 from models.engine.samples import SampleGroup
 from models.engine.setting import Setting, is_main_sample
-from models.engine.subsets import Flags
+from models.engine.subsets import Flags, Indices
 
 # columns that joint inference needs, dropped from the published table: the t-statistic by the
 # resampled cluster alone, its 5 % threshold, standard deviations per unit, the declared order
 WORKING = ("one_way", "critical", "unit", "order")
 
 
-def group_table(
-    setting: Setting, group: SampleGroup, found: GroupEstimates, position: int
+def chunk_table(
+    setting: Setting,
+    position: int,
+    stratum: Stratum,
+    estimated: Sequence[tuple[SampleGroup, GroupEstimates]],
 ) -> pd.DataFrame:
     """One row for each estimated cell, as `Curve.specs` describes them, and the WORKING columns.
 
-    position is that of the group's stratum among the declared ones.
+    position is that of the stratum among the declared ones; no rows where nothing was estimated.
     """
-    usable = found.usable
-    estimate, error = found.estimate[usable], found.std_error[usable]
-    choices = _choices(setting, group, usable)
-    unit = _spread(setting, choices["treatment"]) / _spread(setting, choices["outcome"])
-    half = critical_value(found.df) * error
-    table = pd.DataFrame(
+    parts = [_figures(group, found) for group, found in estimated if any(found.usable)]
+    if not parts:
+        return pd.DataFrame()
+    figures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pair, subset = figures.pop("pair"), figures.pop("declared")
+    chosen = _choices(setting, stratum, pair, subset)
+    unit = _units(setting, stratum)[pair]
+    n_pairs, n_subsets = stratum.wanted.shape
+    return pd.DataFrame(
         {
-            **choices,
-            "estimate": estimate,
-            "std_error": error,
-            "statistic": estimate / error,
-            "df": found.df,
-            "p_value": two_sided_p(estimate / error, found.df),
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
-            "n_obs": found.n_obs,
-            "n_clusters": min(found.n_clusters),
-            "standardised": estimate * unit,
-            "one_way": estimate / found.one_way_error[usable],
-            "critical": critical_value(found.n_clusters[0] - 1.0),
+            **chosen,
+            **figures,
+            "standardised": figures["estimate"] * unit,
             "unit": unit,
-            "order": _order(group, position)[usable],
+            "order": (position * n_pairs + pair) * n_subsets + subset,
+            "main": _is_main(setting, stratum, pair, subset),
         }
     )
-    return table.assign(main=_is_main(setting, group, table))
 
 
-def _choices(setting: Setting, group: SampleGroup, usable: Flags) -> dict[str, Any]:
-    """What each usable cell chose, in the words of the study file."""
-    stratum = group.stratum
-    pairs = [stratum.pairs[i] for i in group.pair[usable]]
+def _figures(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[Any]]:
+    """The numbers of a group's usable cells, and which pair and subset each of them is."""
+    usable = found.usable
+    estimate, error = found.estimate[usable], found.std_error[usable]
+    half = critical_value(found.df) * error
+    cells = len(estimate)
     return {
-        "outcome": [outcome for outcome, _ in pairs],
-        "treatment": [treatment for _, treatment in pairs],
-        "controls": [_controls(setting, subset) for subset in group.declared[usable]],
+        "pair": group.pair[usable],
+        "declared": group.declared[usable],
+        "estimate": estimate,
+        "std_error": error,
+        "statistic": estimate / error,
+        "df": np.full(cells, found.df),
+        "p_value": two_sided_p(estimate / error, found.df),
+        "conf_low": estimate - half,
+        "conf_high": estimate + half,
+        "n_obs": np.full(cells, found.n_obs),
+        "n_clusters": np.full(cells, min(found.n_clusters)),
+        "one_way": estimate / found.one_way_error[usable],
+        "critical": np.full(cells, critical_value(found.n_clusters[0] - 1.0)),
+    }
+
+
+def _choices(
+    setting: Setting, stratum: Stratum, pair: Indices, subset: Indices
+) -> Mapping[str, Any]:
+    """What each cell chose, in the words of the study file."""
+    pairs = np.array(stratum.pairs, dtype=object)[pair]
+    return {
+        "outcome": pairs[:, 0],
+        "treatment": pairs[:, 1],
+        "controls": setting.declared.labels[subset],
         "effects": " + ".join(stratum.effects) or "none",
         "sample": stratum.sample,
         "weights": stratum.weights or "none",
     }
 
 
-def _controls(setting: Setting, subset: int) -> str:
-    held = setting.declared.subsets[:, subset]
-    return " + ".join(np.array(setting.declared.controls, dtype=object)[held])
+def _units(setting: Setting, stratum: Stratum) -> Floats:
+    """What makes each pair's slope one between standard deviations over the study's rows."""
+    spread = setting.columns.spread
+    return np.array([spread[treatment] / spread[outcome] for outcome, treatment in stratum.pairs])
 
 
-def _spread(setting: Setting, names: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Standard deviations (S,) of columns over all rows that the study keeps."""
-    spread = {name: float(np.nanstd(setting.columns.numbers[name])) for name in set(names)}
-    return np.array([spread[name] for name in names])
-
-
-def _order(group: SampleGroup, position: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The cells' places (S,) in the order of declaration."""
-    pairs, subsets = group.stratum.wanted.shape
-    return (position * pairs + group.pair) * subsets + group.declared
-
-
-def _is_main(setting: Setting, group: SampleGroup, table: pd.DataFrame) -> pd.Series:
-    """Which rows are the study's main model."""
-    spec, stratum = setting.spec, group.stratum
+def _is_main(setting: Setting, stratum: Stratum, pair: Indices, subset: Indices) -> Flags:
+    """Which cells are the study's main model."""
+    spec, declared = setting.spec, setting.declared
     same = set(stratum.effects) == set(spec.effects) and stratum.weights == spec.weights
     same = same and is_main_sample(setting, stratum.sample)
     wanted = {*spec.treatment[1:], *spec.controls}
-    controls = table["controls"].map(lambda held: set(held.split(" + ")) - {""} == wanted)
-    pair = (table["outcome"] == spec.outcome) & (table["treatment"] == spec.treatment[0])
-    return pair & controls & same
+    held = np.array([name in wanted for name in declared.controls], dtype=bool)
+    controls = (declared.subsets == held[:, None]).all(axis=0) & wanted.issubset(declared.controls)
+    pairs = np.array([one == (spec.outcome, spec.treatment[0]) for one in stratum.pairs])
+    found: Flags = controls[subset] & pairs[pair] & same
+    return found

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import BadInput
-from models.absorb import absorb, cross_tabulate, is_nested
+from models.absorb import absorb, is_nested
 from models.design import Floats
 from models.inference.cluster import Clusters
 from models.least_squares import LinearFit
@@ -85,8 +85,7 @@ def _squared(fit: LinearFit, codes: tuple[NDArray[np.int64], ...], n_levels: int
             out[j, k:] += sums
             out[k:, j] += sums
         for second in codes:
-            tab = cross_tabulate(first, second, squared).tocoo()
-            np.add.at(out, (k + tab.coords[0], k + tab.coords[1]), tab.data)
+            np.add.at(out, (k + first, k + second), squared)
     return out
 
 

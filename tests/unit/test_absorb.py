@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import models.absorb as module
+from models import schur
 from data.errors import BadInput
 from models.absorb import absorb, is_nested, joint_rank
 from models.design import Codes, Floats
@@ -49,12 +49,29 @@ def test_projection_and_rank_are_those_of_the_dummies(
     assert D @ absorption.inverse() @ D.T == pytest.approx(U @ U.T, abs=1e-11)
 
 
+def _make_iterative(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
+    monkeypatch.setattr(schur, "DENSE_LEVELS", 5)
+
+
+def test_sparse_tables_give_what_dense_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything, weights, Z = drawn(5, n=600)
+    effects = (everything[0], everything[2], everything[3])
+    dense = absorb(effects, weights, 600)
+    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
+    sparse = absorb(effects, weights, 600)
+    assert isinstance(dense.cross, np.ndarray) and not isinstance(sparse.cross, np.ndarray)
+    assert sparse.rank == dense.rank
+    assert sparse.residual(Z) == pytest.approx(dense.residual(Z), abs=1e-10)
+    assert sparse.inverse() == pytest.approx(dense.inverse(), abs=1e-10)
+
+
 def test_many_levels_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     everything, weights, Z = drawn(3, n=600)
     effects = (everything[0], everything[2], np.arange(600) % 47)
     exact = absorb(effects, weights, 600)
     residual = exact.residual(Z)
-    monkeypatch.setattr(module, "DENSE_LEVELS", 5)
+    _make_iterative(monkeypatch)
     iterated = absorb(effects, weights, 600)
     assert iterated.residual(Z) == pytest.approx(residual, abs=1e-9)
     assert iterated.rank == exact.rank
@@ -63,8 +80,8 @@ def test_many_levels_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_weakly_linked_levels_are_refused_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DENSE_LEVELS", 5)
-    monkeypatch.setattr(module, "ITERATIONS", 100)
+    _make_iterative(monkeypatch)
+    monkeypatch.setattr(schur, "ITERATIONS", 100)
     chain = np.arange(4_000)  # each level is tied to the next by a single row
     absorption = absorb((chain // 2, (chain + 1) // 2), None, len(chain))
     Z = np.cumsum(np.random.default_rng(0).normal(size=(len(chain), 1)), axis=0)
