@@ -31,8 +31,8 @@ class Absorption:
     effects holds code arrays (n,) without gaps, largest first, those spanned by another one left
     out; totals the weight of each level; cross (a, r) the weighted cross-tabulation of the first
     effect with the stacked levels of the others; `solve` applies a generalised inverse of the
-    Schur complement to (r, p). `rank` is the joint rank of the effects: exact up to `schur.DENSE_LEVELS`
-    remaining levels and always with two effects, else an upper bound.
+    Schur complement to (r, p). `rank` is the joint rank of the effects: exact up to
+    `schur.DENSE_LEVELS` remaining levels and always with two effects, else an upper bound.
     """
 
     effects: tuple[Codes, ...]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg import cho_solve, lapack
+from scipy.linalg import lapack
 from scipy.sparse.csgraph import connected_components
 
 from models.design import Codes, Floats

@@ -27,6 +27,7 @@ from models.engine.setting import Setting
 from models.engine.specs_table import chunk_table
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
+from models.engine.threads import side_by_side
 
 CELLS = 512  # at most in a chunk: enough to fill matrix products, few enough to share out
 
@@ -79,8 +80,8 @@ class Here:
 
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
-            rejected = [*map(self.rejections, range(QUICK_BLOCKS)), *costly]
-            audit = placebo_audit(self.trial, rejected)
+            quick = side_by_side(self.rejections, range(QUICK_BLOCKS))
+            audit = placebo_audit(self.trial, [*quick, *costly])
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
         return compute

@@ -9,7 +9,7 @@ from scipy import special
 
 from models.design import Floats
 from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts
-from models.engine.subsets import Flags, Indices, Residualised, residualise
+from models.engine.subsets import Flags, Indices, Residualised
 
 # Specifications handled at a time: bounds memory, however long the curve.
 BLOCK = 4096
@@ -51,10 +51,10 @@ class Fits:
     n_regressors: Indices
 
 
-def fit_cells(products: CrossProducts, targets: Residualised, cells: Cells) -> Fits:
+def fit_cells(products: CrossProducts, solved: Residualised, cells: Cells) -> Fits:
     """Coefficients of the treatment in S specifications, by Frisch-Waugh-Lovell."""
-    treatment = targets.coefficients[cells.treatment, :, cells.subset].T
-    null = targets.coefficients[cells.outcome, :, cells.subset].T
+    treatment = solved.coefficients[cells.treatment, :, cells.subset].T
+    null = solved.coefficients[cells.outcome, :, cells.subset].T
     x, y = products.root @ treatment, products.root @ null
     information = np.einsum("ps,ps->s", x, x)
     information[information <= NO_VARIATION] = 0.0
@@ -65,7 +65,7 @@ def fit_cells(products: CrossProducts, targets: Residualised, cells: Cells) -> F
         null - estimate * treatment,
         estimate,
         information,
-        targets.kept.sum(axis=0)[cells.subset] + 1,
+        solved.kept.sum(axis=0)[cells.subset] + 1,
     )
 
 
@@ -102,27 +102,16 @@ class Estimates:
 
 
 def estimate_curve(
-    products: CrossProducts,
-    targets: Indices,
-    controls: Indices,
-    subsets: Flags,
-    cells: Cells,
-    correction: str = "CR1",
+    products: CrossProducts, solved: Residualised, cells: Cells, correction: str = "CR1"
 ) -> Estimates:
-    """All cells (S) over the subsets (m, U) of the control columns, block by block.
-
-    targets are the columns of `products` that the cells' outcome and treatment point into.
-    """
+    """All cells (S) over the subsets for which the targets of `products` are solved."""
     parts = []
     for start in range(0, len(cells), BLOCK):
         block = cells[start : start + BLOCK]
-        wanted, position = np.unique(block.subset, return_inverse=True)
-        block = Cells(block.outcome, block.treatment, position)
-        residuals = residualise(products.root, controls, targets, subsets[:, wanted])
-        fits = fit_cells(products, residuals, block)
+        fits = fit_cells(products, solved, block)
         variance = clustered_variance(products, fits, correction)
         unit = _ratio(
-            products.scale[targets[block.outcome]], products.scale[targets[block.treatment]]
+            *(products.scale[solved.targets[c]] for c in (block.outcome, block.treatment))
         )
         parts.append((fits.estimate * unit, np.sqrt(variance) * unit, fits.n_regressors))
     estimate, std_error, n_regressors = (np.concatenate(part) for part in zip(*parts, strict=True))

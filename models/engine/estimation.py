@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from models.absorb import dense_codes
 from models.design import Floats
 from models.engine.crossing import crossing_sums
 from models.engine.crossproducts import CrossProducts, unit_columns
@@ -13,7 +14,7 @@ from models.engine.curve import Cells, Estimates, estimate_curve
 from models.engine.projection import Projected, condense, project
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup
-from models.engine.subsets import Flags, Indices
+from models.engine.subsets import Flags, Indices, residualise
 
 FEW_ROWS = "fewer than three complete rows"
 ONE_CLUSTER = "all complete rows are in one cluster"
@@ -52,7 +53,7 @@ class GroupEstimates:
 
 def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimates:
     """Estimate all cells of a sample group with CR1 errors, and a resampler if wanted."""
-    sizes = tuple(len(np.unique(codes)) for codes in group.clusters)
+    sizes = tuple(int(np.count_nonzero(np.bincount(codes))) for codes in group.clusters)
     hopeless = FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
     if hopeless:
         return _nothing(group, sizes, hopeless)
@@ -61,18 +62,18 @@ def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimat
     cells = Cells(group.outcome, group.treatment, group.subset)
     targets = np.arange(len(group.targets))
     controls = np.arange(len(group.targets), group.Z.shape[1])
-    found = estimate_curve(products, targets, controls, group.subsets, cells)
+    solved = residualise(products.root, controls, targets, group.subsets)
+    found = estimate_curve(products, solved, cells)
     first = found
     if len(group.clusters) > 1:
         alone = replace(products, groups=products.groups[:1])
-        first = estimate_curve(alone, targets, controls, group.subsets, cells)
+        first = estimate_curve(alone, solved, cells)
     reasons = _reasons(products, found, cells)
     usable = np.array([not reason for reason in reasons], dtype=bool)
     resampler = None
     if resampling and usable.any():
         crossing, present = _crossing(projected, group)
-        kept = cells[usable]
-        resampler = Resampler(products, crossing, targets, controls, group.subsets, kept, present)
+        resampler = Resampler(products, crossing, solved, cells[usable], present)
     return GroupEstimates(
         np.where(usable, found.estimate, np.nan),
         np.where(usable, found.std_error, np.nan),
@@ -92,9 +93,10 @@ def _nothing(group: SampleGroup, sizes: tuple[int, ...], reason: str) -> GroupEs
 
 def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:
     """What resampling by the first cluster needs, and which of all clusters are present."""
-    present, codes = np.unique(group.clusters[0], return_inverse=True)
+    present = np.flatnonzero(np.bincount(group.clusters[0]))
     unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
-    return crossing_sums(projected, unit, codes.astype(np.int64), len(present)), present
+    codes = dense_codes(group.clusters[0])
+    return crossing_sums(projected, unit, codes, len(present)), present
 
 
 def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ draws for all specifications, so that their dependence is kept. Adjusted p-value
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,6 +19,7 @@ from models.design import Floats
 from models.engine.resampling import sign_draws
 from models.engine.results import JointStatistic, JointTest
 from models.engine.subsets import Indices
+from models.engine.threads import side_by_side
 
 HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
@@ -103,10 +103,10 @@ def null_curves(
         drawn = list(resampled(part))
         few = max(1, CACHED // n_specs)
         some = [slice(k, k + few) for k in range(0, part.shape[1], few)]
-        with ThreadPoolExecutor() as threads:
-            curves += threads.map(partial(_described, observed, drawn), some)
+        curves += side_by_side(partial(_described, observed, drawn), some)
+    statistics = [curve.statistics for curve in curves]
     return NullCurves(
-        {name: np.concatenate([c.statistics[name] for c in curves]) for name in curves[0].statistics},
+        {name: np.concatenate([found[name] for found in statistics]) for name in statistics[0]},
         curves[0].ranks,
         np.concatenate([c.sorted_t for c in curves], axis=1),
         np.sum([c.own for c in curves], axis=0),

@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from models.design import Floats
 from models.engine.crossproducts import CrossProducts, unpacked
 from models.engine.curve import Cells, fit_cells, small_sample_factor
-from models.engine.subsets import Flags, Indices, residualise
+from models.engine.subsets import Indices, Residualised
+from models.engine.threads import side_by_side
 
 FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a random sample
 FEW_SPECS = 8  # below which a quadratic form in all pairs of clusters does not pay
 NUMBERS = 2**22  # in the largest array of a block of specifications
+DRAWS = 512  # that one thread takes at a time where clusters are few
 CACHED = 2**16  # numbers that stay in the processor's cache
 Signs = NDArray[np.int8]  # +-1, an eighth of the memory
 
@@ -33,15 +35,13 @@ Signs = NDArray[np.int8]  # +-1, an eighth of the memory
 class Resampler:
     """One sample's specifications, ready to be resampled by the first group of its products.
 
-    targets, controls, subsets and cells are as in `estimate_curve`; crossing (G, p, r) as from
-    `crossing_sums`; cluster (G,) places this sample's clusters among those of all samples.
+    solved and cells are as in `estimate_curve`; crossing (G, p, r) as from `crossing_sums`;
+    cluster (G,) places this sample's clusters among those of all samples.
     """
 
     products: CrossProducts
     crossing: Floats
-    targets: Indices
-    controls: Indices
-    subsets: Flags
+    solved: Residualised
     cells: Cells
     cluster: Indices
 
@@ -60,7 +60,7 @@ class Resampler:
     @property
     def rank(self) -> int:
         """Columns of the factors that refitting adds to the scores."""
-        return len(self.controls) + 1 + self.crossing.shape[2]
+        return len(self.solved.controls) + 1 + self.crossing.shape[2]
 
     def _blocks(self) -> Iterator[tuple[slice, Cells]]:
         n_clusters = len(self.cluster)
@@ -71,32 +71,25 @@ class Resampler:
             yield block, self.cells[block]
 
     def _units(self, cells: Cells) -> Floats:
-        scale = self.products.scale[self.targets]
+        scale = self.products.scale[self.solved.targets]
         return scale[cells.outcome] / scale[cells.treatment]
 
     def null(self, cells: Cells) -> NullScores:
         """The matrices of a block of specifications."""
-        units = self._units(cells)
-        wanted, position = np.unique(cells.subset, return_inverse=True)
-        cells = Cells(cells.outcome, cells.treatment, position)
-        solved = residualise(
-            self.products.root, self.controls, self.targets, self.subsets[:, wanted]
-        )
-        fits = fit_cells(self.products, solved, cells)
+        fits = fit_cells(self.products, self.solved, cells)
         group = self.products.groups[0]
-        p, m = len(self.products.root), len(self.controls)
-        sums = np.concatenate(
-            [unpacked(group.packed, p)[:, :, self.controls], self.crossing], axis=2
-        )
+        controls = unpacked(group.packed, len(self.products.root))[:, :, self.solved.controls]
+        m = controls.shape[2]
+        sums = np.concatenate([controls, self.crossing], axis=2)
         left, right = (_times(side, sums) for side in (fits.treatment, fits.null))
-        right[:, :, :m] = right[:, :, :m] @ solved.inverse(cells.subset)
+        right[:, :, :m] = right[:, :, :m] @ self.solved.inverse(cells.subset)
         scores = group.scores(fits.treatment, fits.null).T
         squares = group.scores(fits.treatment, fits.treatment).T / fits.information[:, None]
         return NullScores(
             np.ascontiguousarray(scores),
             np.concatenate([left, squares[:, :, None]], axis=2),
             np.concatenate([right, scores[:, :, None]], axis=2),
-            units / fits.information,
+            self._units(cells) / fits.information,
             small_sample_factor(group, self.products.n_obs, fits.n_regressors),
         )
 
@@ -151,9 +144,12 @@ class NullScores:
 class Summed(Protocol):
     """Scores (S, G) of S specifications, and what makes slopes and t-statistics of their sums."""
 
-    scores: Floats
-    slope: Floats
-    factor: Floats
+    @property
+    def scores(self) -> Floats: ...
+    @property
+    def slope(self) -> Floats: ...
+    @property
+    def factor(self) -> Floats: ...
 
 
 def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
@@ -217,13 +213,25 @@ def _few_clusters(null: NullScores, signs: Floats) -> Floats:
 
 def packed_squares(form: Floats, signs: Floats) -> Floats:
     """w'A w (S, D) of packed matrices (S, P), see `NullScores.quadratic_form`, and draws (G, D)."""
-    rows, columns = np.triu_indices(len(signs))
     squares = np.empty((len(form), signs.shape[1]))
-    step = max(1, NUMBERS // len(rows))
-    for start in range(0, signs.shape[1], step):
-        drawn = signs[:, start : start + step]
-        np.matmul(form, drawn[rows] * drawn[columns], out=squares[:, start : start + step])
+    def fill(start: int) -> None:
+        some = slice(start, start + DRAWS)
+        np.matmul(form, _products_of_pairs(signs[:, some]), out=squares[:, some])
+
+    side_by_side(fill, range(0, signs.shape[1], DRAWS))
     return squares
+
+
+def _products_of_pairs(signs: Floats) -> Floats:
+    """Each draw's products (P, D) of all pairs of clusters, in the order of upper triangles."""
+    n_clusters, draws = signs.shape
+    packed = np.empty((n_clusters * (n_clusters + 1) // 2, draws))
+    start = 0
+    for i in range(n_clusters):  # contiguous blocks, where gathering pairs would copy them thrice
+        end = start + n_clusters - i
+        np.multiply(signs[i], signs[i:], out=packed[start:end])
+        start = end
+    return packed
 
 
 def _many_clusters(null: NullScores, signs: Floats) -> Floats:

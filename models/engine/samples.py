@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.errors import BadInput
 from data.expressions.columns import column_values
@@ -100,17 +102,27 @@ def sample_groups(
     rows = _base_rows(columns, stratum)
     names = (*declared.controls, *dict.fromkeys(name for pair in stratum.pairs for name in pair))
     missing = np.array([np.isnan(columns.numbers[name][rows]) for name in names])
-    patterns, which = np.unique(missing, axis=0, return_inverse=True)
+    first, which = _distinct(missing)
+    patterns = missing[first]
     uses = _pattern_use(declared, stratum, dict(zip(names, which, strict=True)), len(patterns))
     keys = np.packbits(uses, axis=0)  # (bytes, pairs, U)
     flat = keys.reshape(len(keys), -1)[:, stratum.wanted.ravel()]
     pair, subset = np.nonzero(stratum.wanted)
-    found, member = np.unique(flat, axis=1, return_inverse=True)
-    for k in range(found.shape[1]):
-        cells = np.flatnonzero(member == k)
-        used = np.unpackbits(found[:, k], count=len(patterns)).astype(bool)
-        complete = rows[~patterns[used].any(axis=0)]
-        yield _group(columns, declared, stratum, clusters, complete, pair[cells], subset[cells])
+    found, member = _distinct(flat.T)
+    used = np.unpackbits(flat[:, found], axis=0, count=len(patterns)).astype(bool)
+    # different patterns may leave the same rows: one projection serves them
+    complete = np.array([~patterns[some].any(axis=0) for some in used.T])
+    samples, sample = _distinct(complete)
+    for k, kept in enumerate(complete[samples]):
+        cells = np.flatnonzero(sample[member] == k)
+        yield _group(columns, declared, stratum, clusters, rows[kept], pair[cells], subset[cells])
+
+
+def _distinct(rows: NDArray[Any]) -> tuple[Indices, Indices]:
+    """Where each distinct one of k rows comes first (U,), and which of these each row is (k,)."""
+    places: dict[bytes, int] = {}
+    which = [places.setdefault(row.tobytes(), len(places)) for row in rows]
+    return np.unique(which, return_index=True)[1], np.array(which, dtype=np.int64)
 
 
 def _base_rows(columns: Columns, stratum: Stratum) -> Indices:

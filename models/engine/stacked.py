@@ -14,20 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.design import Floats
-from models.engine.resampling import (
-    Resampler,
-    few_clusters,
-    packed_squares,
-    studentise,
-)
+from models.engine.resampling import Resampler, few_clusters, packed_squares, studentise
 from models.engine.subsets import Indices
 
 
 @dataclass(frozen=True)
 class Stack:
-    """S specifications on the same clusters: scores (S, G), packed forms (S, P), slope, factor (S,).
+    """S specifications on the same clusters: scores (S, G), packed forms (S, P).
 
-    place (S,) is where each stands among the specifications of all samples.
+    slope and factor (S,) are as in `NullScores`; place (S,) is where each stands among the
+    specifications of all samples.
     """
 
     scores: Floats
@@ -50,16 +46,16 @@ def statistics_of(
     t = np.empty_like(slopes)
     alike: dict[bytes, list[int]] = defaultdict(list)
     for k, resampler in enumerate(resamplers):
-        drawn = np.searchsorted(present, resampler.cluster)
-        if few_clusters(len(drawn), resampler.rank):
-            alike[drawn.tobytes()].append(k)
+        if few_clusters(len(resampler.cluster), resampler.rank):
+            alike[resampler.cluster.tobytes()].append(k)
         else:
-            slopes[places[k]], t[places[k]] = resampler.statistics(signs[drawn])
+            drawn = signs[np.searchsorted(present, resampler.cluster)]
+            slopes[places[k]], t[places[k]] = resampler.statistics(drawn)
     for members in alike.values():
         drawn = signs[np.searchsorted(present, resamplers[members[0]].cluster)]
         stack = _stacked([resamplers[k] for k in members], [places[k] for k in members])
-        found = np.empty((2, len(stack.place), signs.shape[1]))
-        studentise(stack, drawn, packed_squares(stack.form, drawn), *found)
+        found: Floats = np.empty((2, len(stack.place), signs.shape[1]))
+        studentise(stack, drawn, packed_squares(stack.form, drawn), found[0], found[1])
         slopes[stack.place], t[stack.place] = found
     return slopes, t
 

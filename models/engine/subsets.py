@@ -21,10 +21,12 @@ class Residualised:
     coefficients (q, p, U): the residual of target i under subset u is Z @ coefficients[i, :, u],
     so entry (target, target) is one and the swept controls carry minus their coefficient.
     kept (m, U) says which controls entered: those asked for, less those that are collinear with
-    the ones before them. The swept matrices (m, m, nodes) of the controls are kept as they came
-    out; node (U,) says which is whose.
+    the ones before them. controls (m,) and targets (q,) are their columns. The swept matrices
+    (m, m, nodes) of the controls are kept as they came out; node (U,) says which is whose.
     """
 
+    controls: Indices
+    targets: Indices
     coefficients: Floats
     kept: Flags
     swept: Floats
@@ -60,7 +62,7 @@ def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flag
     places = np.concatenate([controls, targets])
     for i in range(q):
         coefficients[i, places] = makers[i][:, node]
-    return Residualised(coefficients, kept[:, node], swept[:m, :m], node)
+    return Residualised(controls, targets, coefficients, kept[:, node], swept[:m, :m], node)
 
 
 def _sweep_prefixes(gram: Floats, m: int, subsets: Flags) -> tuple[Floats, Flags, Indices]:

@@ -36,20 +36,19 @@ def _regsi(data: curve.Data) -> curve.Answer:
     from models.engine.joint import ObservedCurve, joint_test
     from models.engine.projection import condense, project
     from models.engine.resampling import Resampler
+    from models.engine.subsets import residualise
 
     size = int(data["cluster"].max()) + 1
     projected = project(data["Z"], None, (data["unit"], data["year"]))
     products = condense(projected, (data["cluster"],))
     every = np.arange(2**curve.CONTROLS)
     cells = Cells(np.zeros_like(every), np.ones_like(every), every)
-    targets, controls = np.arange(2), np.arange(2, 2 + curve.CONTROLS)
-    subsets = curve.subsets()
-    found = estimate_curve(products, targets, controls, subsets, cells)
+    controls = np.arange(2, 2 + curve.CONTROLS)
+    solved = residualise(products.root, controls, np.arange(2), curve.subsets())
+    found = estimate_curve(products, solved, cells)
     unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
     crossing = crossing_sums(projected, unit, data["cluster"], size)
-    resampler = Resampler(
-        products, crossing, targets, controls, subsets, cells, np.arange(size)
-    )
+    resampler = Resampler(products, crossing, solved, cells, np.arange(size))
     one = np.ones(len(every))
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(size - 1.0) * one)

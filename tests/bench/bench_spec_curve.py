@@ -69,13 +69,15 @@ def regsi(data: Data, _: Path) -> Answer:
 def _regsi(data: Data) -> Answer:
     from models.engine.curve import Cells, estimate_curve
     from models.engine.projection import condense, project
+    from models.engine.subsets import residualise
 
     projected = project(data["Z"], None, (data["unit"], data["year"]))
     products = condense(projected, (data["cluster"],))
     every = np.arange(2**CONTROLS)
     cells = Cells(np.zeros_like(every), np.ones_like(every), every)
     controls = np.arange(2, 2 + CONTROLS)
-    found = estimate_curve(products, np.arange(2), controls, subsets(), cells)
+    solved = residualise(products.root, controls, np.arange(2), subsets())
+    found = estimate_curve(products, solved, cells)
     chosen = list(COMPARED)
     return np.array([found.estimate[chosen], found.std_error[chosen]])
 

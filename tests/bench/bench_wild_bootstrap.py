@@ -50,17 +50,18 @@ def _regsi(data: Data) -> Answer:
     from models.engine.curve import Cells, estimate_curve
     from models.engine.projection import condense, project
     from models.engine.resampling import Resampler, sign_draws
+    from models.engine.subsets import residualise
 
     cluster, size = data["cluster"], int(data["cluster"].max()) + 1
     projected = project(np.column_stack([data["y"], data["X"]]), None, ())
     products = condense(projected, (cluster,))
     zero = np.zeros(1, dtype=np.int64)
     cells, every = Cells(zero, zero + 1, zero), np.ones((3, 1), dtype=bool)
-    targets, controls = np.arange(2), np.arange(2, 5)
-    found = estimate_curve(products, targets, controls, every, cells)
+    solved = residualise(products.root, np.arange(2, 5), np.arange(2), every)
+    found = estimate_curve(products, solved, cells)
     unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
     crossing = crossing_sums(projected, unit, cluster, size)
-    resampler = Resampler(products, crossing, targets, controls, every, cells, np.arange(size))
+    resampler = Resampler(products, crossing, solved, cells, np.arange(size))
     t = float(found.estimate[0] / found.std_error[0])
     drawn = resampler.statistics(sign_draws(size, DRAWS, 1)[0])[1]
     return t, float((np.abs(drawn) >= abs(t)).mean())

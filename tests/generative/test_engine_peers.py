@@ -19,6 +19,7 @@ from linearmodels.iv import AbsorbingLS
 
 from models.engine.curve import Cells, estimate_curve
 from models.engine.projection import condense, project
+from models.engine.subsets import residualise
 
 # pyfixest still calls pandas in ways that pandas 3.1 deprecates
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -86,7 +87,8 @@ def engine(drawn: Drawn, correction: str) -> tuple[np.ndarray, np.ndarray, np.nd
     subsets = np.array(list(itertools.product([False, True], repeat=4))).T
     zeros = np.zeros(16, dtype=np.int64)
     cells = Cells(zeros, zeros + 1, np.arange(16))
-    result = estimate_curve(products, np.array([0, 1]), np.arange(2, 6), subsets, cells, correction)
+    solved = residualise(products.root, np.arange(2, 6), np.array([0, 1]), subsets)
+    result = estimate_curve(products, solved, cells, correction)
     return result.estimate, result.std_error, result.n_regressors
 
 

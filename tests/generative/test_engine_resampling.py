@@ -20,7 +20,7 @@ from models.engine.resampling import (
     _one_by_one,
     sign_draws,
 )
-from models.engine.subsets import Flags
+from models.engine.subsets import Flags, residualise
 
 CONTROLS = ["a", "b", "c"]
 EFFECTS = [("unit",), ("unit", "time"), ("unit", "parent_time"), ("time", "sector"), ()]
@@ -53,9 +53,7 @@ def resampler(frame: pd.DataFrame, effects: tuple[str, ...], weighted: bool) -> 
     return Resampler(
         products,
         crossing_sums(projected, unit, parent, n_clusters),
-        np.array([0, 1]),
-        np.array([2, 3, 4]),
-        subsets,
+        residualise(products.root, np.array([2, 3, 4]), np.array([0, 1]), subsets),
         Cells(zeros, zeros + 1, np.arange(8)),
         np.arange(n_clusters),
     )

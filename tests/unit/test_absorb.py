@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import schur
 from data.errors import BadInput
+from models import schur
 from models.absorb import absorb, is_nested, joint_rank
 from models.design import Codes, Floats
 
@@ -60,7 +60,8 @@ def test_sparse_tables_give_what_dense_ones_do(monkeypatch: pytest.MonkeyPatch) 
     dense = absorb(effects, weights, 600)
     monkeypatch.setattr(schur, "DENSE_CELLS", 0)
     sparse = absorb(effects, weights, 600)
-    assert isinstance(dense.cross, np.ndarray) and not isinstance(sparse.cross, np.ndarray)
+    assert isinstance(dense.cross, np.ndarray)
+    assert not isinstance(sparse.cross, np.ndarray)
     assert sparse.rank == dense.rank
     assert sparse.residual(Z) == pytest.approx(dense.residual(Z), abs=1e-10)
     assert sparse.inverse() == pytest.approx(dense.inverse(), abs=1e-10)

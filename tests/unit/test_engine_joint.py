@@ -13,6 +13,7 @@ from models.engine.joint import ObservedCurve, curve_statistics, joint_test
 from models.engine.projection import condense, project
 from models.engine.resampling import Resampler
 from models.engine.results import JointTest
+from models.engine.subsets import residualise
 
 CONTROLS = 4
 
@@ -35,11 +36,12 @@ def curve_test(
     zeros = np.zeros(size, dtype=np.int64)
     cells = Cells(zeros, zeros + 1, np.arange(size))
     targets, columns = np.arange(2), np.arange(2, 2 + CONTROLS)
-    found = estimate_curve(products, targets, columns, subsets, cells)
+    solved = residualise(products.root, columns, targets, subsets)
+    found = estimate_curve(products, solved, cells)
     unit_length, _ = unit_columns(projected.Z, projected.weights, projected.before)
     crossing = crossing_sums(projected, unit_length, cluster, n_clusters)
     everyone = np.arange(n_clusters)
-    resampler = Resampler(products, crossing, targets, columns, subsets, cells, everyone)
+    resampler = Resampler(products, crossing, solved, cells, everyone)
     one = np.ones(size)
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(n_clusters - 1.0) * one)
