@@ -22,28 +22,29 @@ MOST_LEVELS = 400  # of crossing effects: their square is held for each cluster
 class ClusterSums:
     """What the rest of the model looks like to each cluster.
 
-    columns (n, q) are orthonormal in the weights' metric and span controls and crossing effects;
-    gram (G, q, q) are their products by cluster, outcome (G, q) their products with the outcome.
+    columns holds each cluster's rows (n_g, q) of columns that are orthonormal in the weights'
+    metric and span controls and crossing effects, times the weights; gram (G, q, q) are their
+    products by cluster, outcome (G, q) their products with the outcome. order (n,) sorts the rows
+    by cluster.
     """
 
-    columns: Floats
+    columns: tuple[Floats, ...]
     gram: Floats
     outcome: Floats
     cluster: Codes
+    order: Codes
     weights: Floats
 
     def with_treatments(self, x: Floats) -> Floats:
-        """Products of the columns with treatments x (n, B) by cluster: (B, G, q)."""
-        n_clusters, q = self.outcome.shape
-        out = np.empty((x.shape[1], n_clusters, q))
-        for j in range(q):
-            weighted = (self.columns[:, j] * self.weights)[:, None] * x
-            out[:, :, j] = group_sums(self.cluster, weighted, None, n_clusters).T
-        return out
+        """Products of the columns with treatments x (n, B) by cluster: (G, B, q)."""
+        ends = np.cumsum([len(rows) for rows in self.columns])
+        of_cluster = np.split(x[self.order], ends[:-1])
+        products = [some.T @ rows for some, rows in zip(of_cluster, self.columns, strict=True)]
+        return np.stack(products)
 
     def squares(self, x: Floats) -> Floats:
-        """Weighted squares of treatments x (n, B) by cluster: (B, G)."""
-        return group_sums(self.cluster, x**2, self.weights, len(self.outcome)).T
+        """Weighted squares of treatments x (n, B) by cluster: (G, B)."""
+        return group_sums(self.cluster, x**2, self.weights, len(self.outcome))
 
 
 def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
@@ -67,34 +68,31 @@ def cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
     n_clusters = int(codes.max()) + 1
     y = sample.projected.Z[:, 0]
     y = y - sample.basis @ ((sample.basis * w[:, None]).T @ y)
-    products = [group_sums(codes, columns * column[:, None], w, n_clusters) for column in columns.T]
-    gram = np.stack(products, axis=2) if products else np.zeros((n_clusters, 0, 0))
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=n_clusters))
+    of_cluster = np.split(columns[order], ends[:-1])
+    weighted = np.split((columns * w[:, None])[order], ends[:-1])
+    gram = np.stack([c.T @ wc for c, wc in zip(of_cluster, weighted, strict=True)])
     outcome = group_sums(codes, columns * y[:, None], w, n_clusters)
-    return ClusterSums(columns, gram, outcome, codes, w)
+    return ClusterSums(tuple(weighted), gram, outcome, codes, order, w)
 
 
 def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
     def p_values(fits: PlaceboFits) -> Floats:
         variance, df = bias_reduced(leverage_of(sums, fits))
-        return two_sided_p(fits.beta / np.sqrt(variance), df)
+        return two_sided_p(fits.beta * np.sqrt(fits.information / variance), df)
 
     return Judge("cluster", (name,), "CR2", n_clusters, p_values)
 
 
 def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
-    """What CR2 needs to know of B placebo fits."""
-    n_fits, (n_clusters, q) = len(fits.beta), sums.outcome.shape
-    length = np.sqrt(fits.information)[:, None, None]
-    products = sums.with_treatments(fits.x) / length
-    gram = np.empty((n_fits, n_clusters, q + 1, q + 1))
-    gram[:, :, 0, 0] = sums.squares(fits.x) / fits.information[:, None]
-    gram[:, :, 0, 1:] = gram[:, :, 1:, 0] = products
-    gram[:, :, 1:, 1:] = sums.gram
-    scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
-    slope = (fits.beta * np.sqrt(fits.information))[:, None, None]
-    rest = sums.outcome - slope * products
-    loadings = np.concatenate([(scores / length[:, :, 0])[:, :, None], rest], axis=2)
-    return Leverage(gram, loadings, fits.information, scores)
+    """What CR2 needs to know of B placebo fits, the placebos brought to unit length."""
+    length = np.sqrt(fits.information)
+    shared = sums.with_treatments(fits.x) / length[:, None]
+    scores = group_sums(sums.cluster, fits.scores, None, len(sums.outcome)) / length
+    own = sums.squares(fits.x) / fits.information
+    residuals = sums.outcome[:, None, :] - (fits.beta * length)[:, None] * shared
+    return Leverage(sums.gram, own, shared, residuals, scores)
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
@@ -104,9 +102,9 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
 
     def p_values(fits: PlaceboFits) -> Floats:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
-        squares = sums.squares(fits.x)
+        squares = sums.squares(fits.x).T
         under_null = scores + fits.beta[:, None] * squares
-        products = sums.with_treatments(fits.x)
+        products = sums.with_treatments(fits.x).transpose(1, 0, 2)
         left = np.concatenate([products, (squares / fits.information[:, None])[:, :, None]], axis=2)
         outcome = np.broadcast_to(sums.outcome, products.shape)
         right = np.concatenate([outcome, under_null[:, :, None]], axis=2)

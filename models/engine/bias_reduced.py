@@ -1,9 +1,13 @@
-"""CR2 with Satterthwaite degrees of freedom for many coefficients at once, from small matrices.
+"""CR2 with Satterthwaite degrees of freedom for many regressors in turn, from small matrices.
 
 Bell and McCaffrey (2002), Pustejovsky and Tipton (2018), unweighted, with independent errors of
-equal variance as the working model: what `models.inference.leverage` computes from the rows. Here
-the leverage of regressors and crossing effects is U_g U_g' with U orthonormal, and nested effects
-drop out, so that all matrix functions act on each cluster's Gram matrix U_g'U_g.
+equal variance as the working model: what `models.inference.leverage` computes from the rows.
+
+A cluster's leverage is C_g C_g' + u_g u_g', where the columns C span the rest of the model and u is
+the regressor, both orthonormal; effects nested in clusters drop out. C_g is the same for all
+regressors and decomposed once. The inverse square root of A = I - C_g C_g' - u_g u_g' needs no
+further decomposition: it is the integral of (2 / pi) (A + t^2)^-1 over t from zero, with a rank-one
+update at each node of the quadrature of Hale, Higham and Trefethen (2008, method 3).
 """
 
 from __future__ import annotations
@@ -11,47 +15,88 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ellipj, ellipkm1
 
 from models.design import Floats
 
-NULL = 1e-9  # a direction with less variation left than this is the cluster's own: left out
+OWN = 1e-8  # a direction of which the model leaves less than this is the cluster's own: left out
+NONE = 1e-12  # a direction of which a cluster has less than this plays no part in it
+SMALLEST = 1e-10  # eigenvalue of A that the quadrature is made for
 
 
 @dataclass(frozen=True)
 class Leverage:
-    """S coefficients in G clusters, after everything else is partialled out of the regressor.
+    """B regressors u in G clusters, after everything else is partialled out of them.
 
-    gram (S, G, q, q) is U_g'U_g, the first column of U being x / |x|; loadings (S, G, q) is U_g'e_g
-    for the residuals e; information (S,) is x'x; scores (S, G) is x_g'e_g.
+    gram (G, q, q) is C_g'C_g. own (G, B) holds u_g'u_g, shared (G, B, q) C_g'u_g, residuals
+    (G, B, q) C_g'e_g and scores (G, B) u_g'e_g, for the residuals e of each regressor's model.
     """
 
     gram: Floats
-    loadings: Floats
-    information: Floats
+    own: Floats
+    shared: Floats
+    residuals: Floats
     scores: Floats
 
 
 def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
-    """CR2 variances (S,) and Satterthwaite degrees of freedom (S,)."""
+    """CR2 variances (B,) of the coefficients of u, and Satterthwaite degrees of freedom (B,).
+
+    NaN for a regressor that one cluster alone tells from the rest of the model.
+    """
     values, vectors = np.linalg.eigh(leverage.gram)
-    length = np.sqrt(leverage.information)
-    own = leverage.gram[:, :, :, 0] * length[:, None, None]  # U_g'x_g
-    rotated = np.einsum("sgqk,sgq->sgk", vectors, own)
-    spare = np.clip(1.0 - values, 0.0, None)
-    inverse = np.divide(1.0, spare, out=np.zeros_like(spare), where=spare > NULL)
-    share = np.clip(values, 1e-12, None)
-    root = (np.sqrt(inverse) - 1.0) / share
-    adjusted = leverage.scores + np.einsum(
-        "sgk,sgk,sgk->sg",
-        rotated,
-        root,
-        np.einsum("sgqk,sgq->sgk", vectors, leverage.loadings),
-    )
-    variance = np.einsum("sg,sg->s", adjusted, adjusted) / leverage.information**2
-    squares = leverage.gram[:, :, 0, 0] * leverage.information[:, None]
-    diagonal = squares + np.einsum("sgk,sgk,sgk->sg", rotated, (inverse - 1.0) / share, rotated)
-    inside = np.einsum("sgqk,sgk->sgq", vectors, rotated * (1.0 + values * root))
-    form = -inside @ inside.transpose(0, 2, 1)
-    np.einsum("sgg->sg", form)[...] += diagonal
-    trace = np.einsum("sgg->s", form)
-    return variance, trace**2 / np.einsum("sgh,sgh->s", form, form)
+    roots = np.sqrt(values.clip(NONE))
+    basis = np.where(values > NONE, 1.0, 0.0)[:, None, :] * vectors / roots[:, None, :]
+    # in each cluster's eigenvectors, with what lies outside all of them as the last coordinate
+    u, e = leverage.shared @ basis, leverage.residuals @ basis
+    squares = _with_rest(u * u, leverage.own)
+    products = _with_rest(u * e, leverage.scores)
+    left = np.append(1.0 - values, np.ones((len(values), 1)), axis=1)
+    inverse = np.divide(1.0, left, out=np.zeros_like(left), where=left > OWN)
+    share = (squares @ inverse[:, :, None])[:, :, 0]  # u_g'u_g in the metric of the rest (G, B)
+    lonely = (1.0 - share <= OWN).any(axis=0)
+    share = np.where(lonely, 0.0, share)
+    smallest = float(((1.0 - share) / inverse.max(axis=1)[:, None]).min())
+    adjusted, inside = _inverse_root(squares, products, left, max(smallest, SMALLEST))
+    outside = (u * roots[:, None, :] * inside[:, :, :-1]) @ vectors.transpose(0, 2, 1)
+    own = np.einsum("gbk,gbk->gb", squares, inside)[:, :, None]
+    variance = np.where(lonely, np.nan, np.einsum("gb,gb->b", adjusted, adjusted))
+    return variance, _satterthwaite(np.append(own, outside, axis=2), share / (1.0 - share))
+
+
+def _with_rest(inner: Floats, total: Floats) -> Floats:
+    """Products (G, B, k) by eigenvector, and (k + 1) what they leave of the totals (G, B)."""
+    return np.append(inner, total[:, :, None] - inner.sum(axis=2, keepdims=True), axis=2)
+
+
+def _inverse_root(
+    squares: Floats, products: Floats, left: Floats, smallest: float
+) -> tuple[Floats, Floats]:
+    """e'A^(-1/2) u (G, B), and the factors (G, B, k) by which A^(-1/2) multiplies u's coordinates.
+
+    squares and products (G, B, k) are u and e times u by coordinate; A is diagonal with entries
+    left (G, k), zero for a cluster's own, less u u'. `smallest` bounds its eigenvalues from below.
+    """
+    nodes, weights = _quadrature(smallest)
+    inverse = np.where(left > OWN, 1.0, 0.0)[:, :, None] / (left[:, :, None] + nodes)  # (G, k, N)
+    scaled = weights / (1.0 - squares @ inverse)  # (G, B, N)
+    adjusted = np.einsum("gbn,gbn->gb", scaled, products @ inverse)
+    return adjusted, scaled @ inverse.transpose(0, 2, 1)
+
+
+def _quadrature(smallest: float) -> tuple[Floats, Floats]:
+    """Nodes and weights (N,): x^(-1/2) = sum of weights / (x + nodes) for x in [smallest, 1]."""
+    n_nodes = int(np.ceil(10.0 - 1.3 * np.log(smallest)))
+    period = ellipkm1(smallest)
+    sn, cn, dn, _ = ellipj((np.arange(n_nodes) + 0.5) * period / n_nodes, 1.0 - smallest)
+    weights: Floats = 2.0 / np.pi * period / n_nodes * np.sqrt(smallest) * dn / cn**2
+    return np.asarray(smallest * (sn / cn) ** 2, dtype=np.float64), weights
+
+
+def _satterthwaite(inside: Floats, diagonal: Floats) -> Floats:
+    """Degrees of freedom (B,) from U_g'A^(-1/2) u_g (G, B, q) and u_g'A^-1 u_g (G, B)."""
+    by_regressor = np.ascontiguousarray(inside.transpose(1, 0, 2))
+    form = -by_regressor @ by_regressor.transpose(0, 2, 1)
+    np.einsum("bgg->bg", form)[...] += diagonal.T
+    trace: Floats = np.einsum("bgg->b", form)
+    return trace**2 / np.einsum("bgh,bgh->b", form, form)

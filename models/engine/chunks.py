@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -20,7 +19,7 @@ from models.design import Floats
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_group
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
-from models.engine.placebo_audit import BLOCKS, PLACEBOS, QUICK_BLOCKS, Trial, placebo_audit
+from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
 from models.engine.setting import Setting
@@ -69,19 +68,12 @@ class Here:
         self._resamplers: dict[int, list[Resampler]] = {}
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
-        """The main model's audit and influence analysis, the costly part begun at once.
-
-        That part is a few long calls of LAPACK, which leave the interpreter to the chunks.
-        """
-        _ = self.trial  # described once, before it is shared
-        beside = ThreadPoolExecutor(1)
-        costly = beside.map(self.rejections, range(QUICK_BLOCKS, BLOCKS))
-        beside.shutdown(wait=False)
+        """The main model's audit and influence analysis, when they are asked for."""
 
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
-            quick = side_by_side(self.rejections, range(QUICK_BLOCKS))
-            audit = placebo_audit(self.trial, [*quick, *costly])
+            _ = self.trial  # described once, before threads share it
+            audit = placebo_audit(self.trial, side_by_side(self.rejections, range(BLOCKS)))
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
         return compute

@@ -17,10 +17,8 @@ from models.engine.results import PlaceboAudit, RejectionRate
 from models.results import InferenceUsed
 
 PLACEBOS = 2000
-COSTLY_PLACEBOS = 400
-QUICK_BLOCK, COSTLY_BLOCK = 200, 100  # placebos handled at a time
-QUICK_BLOCKS, COSTLY_BLOCKS = PLACEBOS // QUICK_BLOCK, COSTLY_PLACEBOS // COSTLY_BLOCK
-BLOCKS = QUICK_BLOCKS + COSTLY_BLOCKS
+BLOCK = 100  # placebos handled at a time
+BLOCKS = PLACEBOS // BLOCK
 UNFIT = 0.10  # a 5 % test that rejects more often than this misleads
 
 
@@ -48,16 +46,13 @@ class Trial:
 
     audited: Audited
     process: PlaceboProcess
-    quick: tuple[Judge, ...]
-    costly: tuple[Judge, ...]
+    judges: tuple[Judge, ...]
     seed: int
 
     def rejections(self, block: int) -> NDArray[np.int64]:
-        """Rejected placebos of blocks 0 to BLOCKS - 1, by quick judge or, last, by costly one."""
-        costly = block >= QUICK_BLOCKS
-        rng = np.random.default_rng([self.seed, block])
-        treatments = self.process.draw(COSTLY_BLOCK if costly else QUICK_BLOCK, rng)
-        return rejections(self.audited.sample, self.costly if costly else self.quick, treatments)
+        """Rejected placebos of one of the blocks 0 to BLOCKS - 1, by judge."""
+        treatments = self.process.draw(BLOCK, np.random.default_rng([self.seed, block]))
+        return rejections(self.audited.sample, self.judges, treatments)
 
 
 def prepared(audited: Audited, seed: int) -> Trial:
@@ -71,8 +66,8 @@ def prepared(audited: Audited, seed: int) -> Trial:
         audited.national,
         unit_effects,
     )
-    quick, costly = quick_judges(audited.sample), costly_judges(audited.sample, seed)
-    return Trial(audited, process, tuple(quick), tuple(costly), seed)
+    judges = *quick_judges(audited.sample), *costly_judges(audited.sample, seed)
+    return Trial(audited, process, judges, seed)
 
 
 def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> PlaceboAudit:
@@ -81,11 +76,7 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
     `rejected` holds what `trial.rejections` gives for each of the BLOCKS, in order.
     """
     audited, process = trial.audited, trial.process
-    quick, costly = rejected[:QUICK_BLOCKS], rejected[QUICK_BLOCKS:]
-    rates = [
-        *_rates(audited, trial.quick, np.sum(quick, axis=0), PLACEBOS),
-        *_rates(audited, trial.costly, np.sum(costly, axis=0), COSTLY_PLACEBOS),
-    ]
+    rates = _rates(audited, trial.judges, np.sum(rejected, axis=0))
     own = next((rate for rate in rates if rate.chosen), None)
     return PlaceboAudit(
         outcome=audited.outcome,
@@ -102,18 +93,18 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
 
 
 def _rates(
-    audited: Audited, judges: Sequence[Judge], rejected: NDArray[np.int64], placebos: int
+    audited: Audited, judges: Sequence[Judge], rejected: NDArray[np.int64]
 ) -> list[RejectionRate]:
-    rates = [float(count) / placebos for count in rejected]
+    rates = [float(count) / PLACEBOS for count in rejected]
     return [
         RejectionRate(
             kind=judge.kind,
             by=judge.by,
             correction=judge.correction,
             rejection_rate=rate,
-            simulation_error=float(np.sqrt(rate * (1.0 - rate) / placebos)),
+            simulation_error=float(np.sqrt(rate * (1.0 - rate) / PLACEBOS)),
             n_clusters=judge.n_clusters,
-            placebos=placebos,
+            placebos=PLACEBOS,
             chosen=_is_chosen(judge, audited.chosen),
         )
         for judge, rate in zip(judges, rates, strict=True)

@@ -18,5 +18,8 @@ Result = TypeVar("Result")
 
 def side_by_side(compute: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
     """What `compute` gives for each part, in order, on as many threads as there are processors."""
+    shares = list(parts)
+    if len(shares) < 2:
+        return [compute(part) for part in shares]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(compute, parts))
+        return list(threads.map(compute, shares))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -60,7 +61,7 @@ def design(seed: int, weighted: bool = False, national: bool = False) -> Design:
 
 def sample_of(data: Design) -> AuditSample:
     assert data.parent is not None
-    Z = np.column_stack([data.y, data.X[:, 1]])
+    Z = np.column_stack([data.y, data.X[:, 1:]])
     clusters = {"parent": data.parent, "unit": data.unit}
     return AuditSample(project(Z, data.weights, data.effects), clusters, data.time)
 
@@ -107,19 +108,49 @@ def test_conley_gives_the_p_value_of_an_ordinary_fit() -> None:
     assert found == pytest.approx(theirs.p_value, rel=1e-7)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_cr2_from_small_matrices_is_that_from_the_rows(seed: int) -> None:
-    """Error and Satterthwaite df of `models.inference.leverage`, which works on the rows."""
-    data = design(seed)
-    sample = sample_of(data)
+def cr2_of(data: Design, treatments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CR2 errors and Satterthwaite df (B,) of treatments in place of the first column of X."""
     assert data.parent is not None
-    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    sample = sample_of(data)
+    fits = fit_placebos(sample, sample.basis, treatments)
     variance, df = bias_reduced(leverage_of(cluster_sums(sample, data.parent), fits))
+    return np.sqrt(variance / fits.information), df
+
+
+def own_control(data: Design) -> Design:
+    """With a control that belongs to one cluster alone, where it leaves a direction less."""
+    own = np.where(data.parent == 4, data.X[:, 1], 0.0)
+    return replace(data, X=np.column_stack([data.X, own]), terms=("x", "control", "own"))
+
+
+def nothing_shared(data: Design) -> Design:
+    """Without controls, and with effects that lie inside the clusters."""
+    return replace(data, X=data.X[:, :1], terms=("x",), effects=(data.unit,))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("change", [replace, own_control, nothing_shared])
+def test_cr2_from_small_matrices_is_that_from_the_rows(
+    seed: int, change: Callable[[Design], Design]
+) -> None:
+    """Error and Satterthwaite df of `models.inference.leverage`, which works on the rows."""
+    data = change(design(seed))
+    error, df = cr2_of(data, data.X[:, :1])
+    effects = ("unit", "time")[: len(data.effects)]
     how = Inference("cluster", ("parent",), "CR2")
-    spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
+    spec = ModelSpec("m", "within", "y", ("x",), data.terms[1:], effects, None, how)
     theirs = within.fit(data, spec).term("x")
-    assert np.sqrt(variance[0]) == pytest.approx(theirs.std_error, rel=1e-9)
+    assert error[0] == pytest.approx(theirs.std_error, rel=1e-9)
     assert df[0] == pytest.approx(theirs.df, rel=1e-9)
+
+
+def test_cr2_gives_no_number_where_one_cluster_alone_tells_the_treatment() -> None:
+    data = nothing_shared(design(2))
+    alone = np.where(data.parent == 3, data.X[:, 0], 0.0)
+    error, df = cr2_of(data, np.column_stack([data.X[:, 0], alone]))
+    assert np.isfinite(error[0])
+    assert np.isfinite(df[0])
+    assert np.isnan(error[1])
 
 
 def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws() -> None:
