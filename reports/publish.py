@@ -12,6 +12,7 @@ from reports.briefs.content import brief_of
 from reports.briefs.html import html_brief
 from reports.briefs.pdf import pdf_brief
 from reports.briefs.text import Brief, plain
+from reports.figures.audit import audit_plot
 from reports.figures.coefficients import coefficient_plot, headline_plot
 from reports.figures.curve import curve_plot
 from reports.figures.group_panels import group_panels
@@ -69,16 +70,16 @@ def draw(results: StudyResults, curve: Curve | None) -> dict[str, Picture]:
     if group_panels(results):
         pictures.append(groups_plot(results))
     if curve is not None:
-        pictures.append(curve_plot(curve, results))
+        pictures += [curve_plot(curve, results), audit_plot(curve, results)]
         pictures += [leave_out_plot(curve, results)] if len(curve.leave_out) else []
     return {picture.name: picture for picture in pictures}
 
 
 def _tables(results: StudyResults, run_id: str, curve: Curve | None) -> dict[str, bytes]:
     texts = {
-        "table.html": html_page(results, run_id),
-        "table.tex": latex_table(regression_grid(results), run_id),
-        "table.txt": text_table(results),
+        "table.html": html_page(results, run_id, curve),
+        "table.tex": latex_table(regression_grid(results, curve=curve), run_id),
+        "table.txt": text_table(results, curve=curve),
         "coefficients.csv": coefficients_csv(results, run_id),
         "figures.csv": figures_csv(results, run_id, curve),
     }

@@ -47,7 +47,11 @@ AUDIT = PlaceboAudit(
     parent_share=0.6,
     placebos=2000,
     seed=1,
-    rates=(RejectionRate("cluster", ("country",), "CR2", 0.058, 0.005, 25, 2000, True),),
+    rates=(
+        RejectionRate("robust", (), None, 0.31, 0.010, None, 2000, False),
+        RejectionRate("cluster", ("country",), "CR2", 0.058, 0.005, 25, 2000, True),
+        RejectionRate("wild-cluster", ("country",), None, 0.052, 0.005, 25, 2000, False),
+    ),
     sentence="On this panel, this test at 5 % rejects a true null 5.8 % of the time.",
     warning=None,
 )

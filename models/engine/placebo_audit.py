@@ -128,7 +128,7 @@ def _sentence(own: RejectionRate | None, chosen: InferenceUsed) -> str:
     if own is None:
         return f"The chosen inference ({chosen.kind}) was not audited on this panel."
     return (
-        f"On this panel, the chosen test at 5 % ({_name(own)}) rejects a true null "
+        f"On this panel, the chosen test at 5 % ({own.name}) rejects a true null "
         f"{100 * own.rejection_rate:.1f} % of the time ({own.placebos:,} placebo treatments)."
     )
 
@@ -138,12 +138,8 @@ def _warning(own: RejectionRate | None, rates: list[RejectionRate]) -> str | Non
         return None
     best = min(rates, key=lambda rate: abs(rate.rejection_rate - 0.05))
     return (
-        f"the chosen inference ({_name(own)}) rejects a true null {100 * own.rejection_rate:.0f} % "
+        f"the chosen inference ({own.name}) rejects a true null {100 * own.rejection_rate:.0f} % "
         f"of the time on this panel, at a nominal 5 %: its error bars are too small; nearest to "
-        f"its promise is {_name(best)} ({100 * best.rejection_rate:.0f} %)"
+        f"its promise is {best.name} ({100 * best.rejection_rate:.0f} %)"
     )
 
-
-def _name(rate: RejectionRate) -> str:
-    by = f" by {' and '.join(rate.by)}" if rate.by else ""
-    return f"{rate.kind}{by}{f', {rate.correction}' if rate.correction else ''}"

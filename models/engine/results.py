@@ -30,6 +30,7 @@ class Summary:
 
     `median`, `low` and `high` are the median and the 2.5 and 97.5 percentiles of the estimates;
     they are None for the whole curve when it mixes outcomes or treatments, whose units differ.
+    Significant is what has p < 0.05 by the clustered t-test and by the wild cluster bootstrap.
     """
 
     outcome: str | None
@@ -97,6 +98,12 @@ class RejectionRate:
     n_clusters: int | None
     placebos: int
     chosen: bool
+
+    @property
+    def name(self) -> str:
+        """The inference in words: "cluster by country, CR2"."""
+        by = f" by {' and '.join(self.by)}" if self.by else ""
+        return f"{self.kind}{by}{f', {self.correction}' if self.correction else ''}"
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,10 @@ def subtitle(curve: Curve) -> str:
     )
     return (
         f"{summary.specs:,} defensible specifications: {above} above zero "
-        f"({per_cent(summary.share_positive_significant)} with p < 0.05), "
+        f"({per_cent(summary.share_positive_significant)} with p < 0.05 by t-test and bootstrap), "
         f"{per_cent(1 - summary.share_positive)} not "
         f"({per_cent(summary.share_negative_significant)} with p < 0.05). Joint test against no "
-        f"association at all: p = {p_value(curve.joint.p_value)}{unit}. Band: 95 % intervals."
+        f"association at all: p = {p_value(curve.joint.p_value)}{unit}. Band: 95 % intervals (CR1)."
     )
 
 

@@ -19,14 +19,15 @@ def curve_summary(curve: Curve) -> str:
     lines += _counts(curve)
     lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
     lines += ["", *_joint(curve), *_variance(curve)]
-    said = (curve.placebo_audit.sentence, placebo_sentence(curve.placebos) or "")
+    said = (curve.placebo_audit.sentence, _audit(curve), placebo_sentence(curve.placebos) or "")
     lines += ["", *(line for text in said for line in textwrap.wrap(text, WIDTH))]
     lines += [line for warning in _warnings(curve) for line in textwrap.wrap(warning, WIDTH)]
     return "\n".join([*lines, rule]) + "\n"
 
 
 def _counts(curve: Curve) -> Iterable[str]:
-    yield f"{len(curve.specs):,} of {curve.declared:,} declared specifications; {curve.inference}"
+    counts = f"{len(curve.specs):,} of {curve.declared:,} declared specifications"
+    yield from textwrap.wrap(f"{counts}; {curve.inference}", WIDTH)
     for dropped in curve.dropped:
         yield f"  {dropped.cells:,} {dropped.kind}: {dropped.reason}"
 
@@ -38,6 +39,7 @@ def _pairs(summaries: Iterable[Summary]) -> Iterable[str]:
         name = " on ".join(filter(None, (summary.treatment, summary.outcome)))
         texts = zip(_figures(summary), SIZES, strict=True)
         yield f"{name[:33]:34}" + "".join(text.rjust(size) for text, size in texts)
+    yield "p < .05: by the clustered t-test and by the wild cluster bootstrap alike"
 
 
 SIZES = (7, 10, 21, 9, 9, 15)
@@ -70,7 +72,15 @@ def _variance(curve: Curve) -> Iterable[str]:
     moved = sorted(curve.variance, key=lambda choice: -choice.share)
     shares = ", ".join(f"{c.choice} {per_cent(c.share)}" for c in moved if c.levels != 1)
     if shares:
-        yield f"What moves the estimate: {shares}"
+        yield from textwrap.wrap(f"What moves the estimate: {shares}", WIDTH)
+
+
+def _audit(curve: Curve) -> str:
+    """The other kinds of inference, from the one that rejects most to the one that does least."""
+    others = [rate for rate in curve.placebo_audit.rates if not rate.chosen]
+    others.sort(key=lambda rate: -rate.rejection_rate)
+    named = "; ".join(f"{rate.name} {100 * rate.rejection_rate:.1f} %" for rate in others)
+    return f"Other tests at 5 %: {named}." if named else ""
 
 
 def _warnings(curve: Curve) -> Iterable[str]:

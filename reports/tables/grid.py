@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from models.engine.results import Curve
 from models.results import ModelResult, Term
 from models.study.results import StudyResults
 from reports.numbers import decimals_for, fixed, result_id
@@ -48,7 +49,9 @@ class Grid:
     simulated: bool
 
 
-def regression_grid(results: StudyResults, models: tuple[ModelResult, ...] = ()) -> Grid:
+def regression_grid(
+    results: StudyResults, models: tuple[ModelResult, ...] = (), curve: Curve | None = None
+) -> Grid:
     """The table of `models` (all of the study's, unless told otherwise) in the study's order."""
     models = models or results.models
     variables = Variables.of(results)
@@ -60,7 +63,7 @@ def regression_grid(results: StudyResults, models: tuple[ModelResult, ...] = ())
         heads=tuple(_head(index, model, variables) for index, model in enumerate(models, start=1)),
         terms=tuple(_term_rows(results.study.id, models, variables)),
         facts=fact_rows(results, models),
-        notes=table_notes(results, models, variables),
+        notes=table_notes(results, models, variables, curve),
         simulated=results.panel.simulated,
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from models.engine.results import Curve
 from models.study.results import StudyResults
 from reports.numbers import split_at_point
 from reports.tables.grid import Grid, regression_grid
@@ -27,9 +28,11 @@ class Split:
     after_width: int
 
 
-def html_table(results: StudyResults, heading: bool = True) -> Markup:
+def html_table(
+    results: StudyResults, heading: bool = True, curve: Curve | None = None
+) -> Markup:
     """A table element with caption and notes; stacked where there are too many models."""
-    grid = regression_grid(results)
+    grid = regression_grid(results, curve=curve)
     if len(grid.heads) > SIDE_BY_SIDE:
         return Markup(
             templates()
@@ -49,7 +52,7 @@ def html_table(results: StudyResults, heading: bool = True) -> Markup:
     return Markup(template.render(grid=grid, heading=heading, rows=_rows(grid, splits)))
 
 
-def html_page(results: StudyResults, run_id: str) -> str:
+def html_page(results: StudyResults, run_id: str, curve: Curve | None = None) -> str:
     """A page of its own around the table."""
     page = templates().get_template("tables/page.html")
     return page.render(
@@ -57,7 +60,7 @@ def html_page(results: StudyResults, run_id: str) -> str:
         study=results.study,
         run_id=run_id,
         simulated=results.panel.simulated,
-        table=html_table(results),
+        table=html_table(results, curve=curve),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from models.engine.results import Curve
 from models.results import ModelResult
 from models.study.results import PanelSummary, StudyResults
 from reports.sources import source_line
@@ -28,7 +29,10 @@ class Note:
 
 
 def table_notes(
-    results: StudyResults, models: tuple[ModelResult, ...], variables: Variables
+    results: StudyResults,
+    models: tuple[ModelResult, ...],
+    variables: Variables,
+    curve: Curve | None = None,
 ) -> tuple[Note, ...]:
     """The notes in the order in which a reader needs them."""
 
@@ -38,6 +42,7 @@ def table_notes(
     notes = [Note("simulated", SIMULATED)] if results.panel.simulated else []
     notes += [Note("override", text) for text in _grouped(models, overrides)]
     notes += [Note("warning", text) for text in _grouped(models, lambda model: model.warnings)]
+    notes += _audited(results, models, curve) if curve else []
     notes.append(Note("layout", "Standard errors in parentheses, 95 % intervals in brackets."))
     notes += [Note("convention", text) for text in _grouped(models, _convention)]
     notes += [Note("plain", text) for text in _levels(models, variables)]
@@ -48,6 +53,18 @@ def table_notes(
     if results.study.where:
         notes.append(Note("plain", f"Sample: {results.study.where}."))
     return (*notes, Note("plain", source_line(results.panel)))
+
+
+def _audited(
+    results: StudyResults, models: tuple[ModelResult, ...], curve: Curve
+) -> list[Note]:
+    """What the placebo audit says of the error bars of the model that the multiverse varies."""
+    audit, varied = curve.placebo_audit, results.study.multiverse
+    number = next((k for k, m in enumerate(models, 1) if varied and m.id == varied.model), None)
+    if number is None:
+        return []
+    kind: NoteKind = "warning" if audit.warning else "plain"
+    return [Note(kind, f"({number}) {sentence(audit.warning or audit.sentence)}")]
 
 
 def override_text(panel: PanelSummary, model: ModelResult) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from models.engine.results import Curve
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import split_at_point
@@ -24,7 +25,10 @@ ALIGNED = frozenset({"estimate", "std_error", "number"})
 
 
 def text_table(
-    results: StudyResults, models: tuple[ModelResult, ...] = (), width: int = 100
+    results: StudyResults,
+    models: tuple[ModelResult, ...] = (),
+    width: int = 100,
+    curve: Curve | None = None,
 ) -> str:
     """The table of `models` (all of the study's, unless told otherwise), notes included.
 
@@ -32,7 +36,7 @@ def text_table(
     for each model and coefficient, and leaves out controls where it would be longer than a page.
     """
     models = models or results.models
-    grid = regression_grid(results, models)
+    grid = regression_grid(results, models, curve)
     parts, notes = _side_by_side(grid), grid.notes
     left_out: tuple[str, ...] = ()
     if _widest(parts) > width:

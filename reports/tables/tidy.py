@@ -172,6 +172,8 @@ def _curve_figures(results: StudyResults, curve: Curve) -> Iterable[Figure]:
     yield "specs", len(curve.specs), "", None
     yield "share_same_sign", share, "", None
     yield "joint_p_value", curve.joint.p_value, "", None
+    for rate in curve.placebo_audit.rates:
+        yield f"audit/{rate.name}", rate.rejection_rate, "", None
 
 
 def _model_columns(results: StudyResults, model: ModelResult) -> dict[str, object]:
