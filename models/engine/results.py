@@ -190,17 +190,6 @@ class Curve:
     warnings: tuple[str, ...] = ()
 
 
-def placebo_sentence(placebos: tuple[DeclaredPlacebo, ...]) -> str | None:
-    """How the study's own placebos came out, in words; None without any."""
-    known = [placebo for placebo in placebos if placebo.p_value is not None]
-    if not known:
-        return None
-    found = [placebo for placebo in known if (placebo.p_value or 0.0) < 0.05]
-    named = "; ".join(f"{placebo.what} (p = {placebo.p_value:.3f})" for placebo in known)
-    result = f"{len(found)} of {len(known)} with p < 0.05" if found else "none with p < 0.05"
-    return f"Placebos that the study declares, where no association is expected: {result}: {named}."
-
-
 def as_document(curve: Curve) -> dict[str, Any]:
     """The JSON document of `regsi curve --json`: these keys are a contract with scripts."""
     return {

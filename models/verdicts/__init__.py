@@ -16,17 +16,29 @@ from models.verdicts.by_place import by_region, inside
 from models.verdicts.by_sign import by_sign
 from models.verdicts.by_slopes import by_slopes
 from models.verdicts.claim import CLAIMS, Claim, Verdict, not_testable, read_claim
-from models.verdicts.evidence import comparable, headline, multiverse_share
+from models.verdicts.evidence import (
+    Placebo,
+    comparable,
+    failed_placebos,
+    headline,
+    multiverse_share,
+    p_words,
+    placebos,
+)
 
 __all__ = [
     "CLAIMS",
     "RULED",
     "Claim",
+    "Placebo",
     "Verdict",
     "comparable",
+    "failed_placebos",
     "headline",
     "judge",
     "multiverse_share",
+    "p_words",
+    "placebos",
     "read_claim",
 ]
 

@@ -11,6 +11,7 @@ from models.study.results import StudyResults
 from models.verdicts.claim import Claim, Ruling, Verdict, not_testable
 from models.verdicts.evidence import (
     comparable,
+    failed_placebos,
     headline,
     multiverse_share,
     without_causal_reading,
@@ -26,10 +27,10 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
     """Supported needs all of: an interval that excludes zero on the side the claim names, in the
     headline and in more than half of the study's comparable models; the same sign in all of them
     and in at least the claim's `agreement` of a multiverse whose joint test rejects at its
-    `joint_level`; inference that the placebo audit finds fit; and, where the model sets investment
-    against compensation, a difference on investment's side. Not supported is a headline whose
-    interval lies on the other side. An interval that holds zero decides nothing, whatever its
-    p-value; nor does an event study without a causal reading.
+    `joint_level`; placebos that show nothing; inference that the placebo audit finds fit; and,
+    where the model sets investment against compensation, a difference on investment's side. Not
+    supported is a headline whose interval lies on the other side. An interval that holds zero
+    decides nothing, whatever its p-value; nor does an event study without a causal reading.
     """
     model, term = headline(results)
     better = claim.improvement(model.outcome)
@@ -39,6 +40,8 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
     others = [found for _, found in comparable(results, model, term)]
     share = None if curve is None else multiverse_share(curve, term, model.outcome)
     ruling, reason = _ruling(model, term, better, others)
+    if ruling == "supported":
+        ruling, reason = _in_placebos(results)
     if ruling == "supported":
         ruling, reason = _in_multiverse(claim, curve, share)
     if ruling == "supported":
@@ -83,6 +86,18 @@ def own_interval(model: ModelResult, term: Term) -> str:
     if not (math.isfinite(term.conf_low) and math.isfinite(term.conf_high)):
         return "The headline estimate has no interval."
     return HOLDS_ZERO if term.conf_low <= 0 <= term.conf_high else ""
+
+
+def _in_placebos(results: StudyResults) -> tuple[Ruling, str]:
+    """Whether the study's own placebos show nothing, as they should."""
+    failed = failed_placebos(results)
+    if not failed:
+        return "supported", ""
+    named = ", ".join(f"“{placebo.name}”" for placebo in failed)
+    return "inconclusive", (
+        f"The headline points to better outcomes, but a placebo that should show nothing ({named}) "
+        "shows an association as well: something else may have moved both."
+    )
 
 
 def _in_multiverse(claim: Claim, curve: Curve | None, share: float | None) -> tuple[Ruling, str]:

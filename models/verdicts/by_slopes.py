@@ -9,7 +9,7 @@ from models.engine.results import Curve
 from models.results import ModelResult
 from models.study.results import StudyResults
 from models.verdicts.claim import Claim, Ruling, Verdict, not_run
-from models.verdicts.evidence import counted, found_test
+from models.verdicts.evidence import counted, found_test, p_words
 
 # the treatment's slopes alone where a model tests them, else all slopes, controls' included
 EQUAL_SLOPES = ("pesaran_yamagata_treatment", "pesaran_yamagata_delta_adj")
@@ -86,11 +86,6 @@ def _said(long: list[ModelResult], differing: list[bool]) -> str:
         subject, verb = "The test", "rejects" if differing[0] else "does not reject"
     caution = "errors of different years count as unrelated"
     return f"{subject} {verb} equal slopes ({figures}); {caution}."
-
-
-def p_words(p: float | None) -> str:
-    """A p-value as it stands in a sentence."""
-    return "below 0.001" if p is not None and p < 0.0005 else f"{p:.3f}"
 
 
 def _signs(long: list[ModelResult]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from data.errors import BadInput
 from models.engine.results import Curve
@@ -11,6 +12,9 @@ from models.estimators.events.rules import NO_CAUSAL_READING
 from models.results import ModelResult, Term, Test
 from models.study import ModelSpec
 from models.study.results import StudyResults
+
+LEVEL = 0.05
+PLACEBO_TESTS = ("placebo_lead", "placebo_outcome")
 
 
 def headline(results: StudyResults) -> tuple[ModelResult, Term]:
@@ -79,6 +83,52 @@ def found_test(model: ModelResult, names: Iterable[str]) -> Test | None:
     """The first of the tests called `names` that the model has with a p-value."""
     found = {test.test: test for test in model.tests if test.p_value is not None}
     return next((found[name] for name in names if name in found), None)
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """One coefficient in which a study expects nothing.
+
+    name is that of a model, or of a placebo test of the headline model; figure is what follows the
+    study in the id of its result; treatment and outcome are columns, and what a test says of itself
+    (`note`) stands where it does not name them.
+    """
+
+    name: str
+    figure: tuple[str, str]
+    p_value: float
+    treatment: str = ""
+    outcome: str = ""
+    note: str = ""
+
+
+def placebos(results: StudyResults) -> tuple[Placebo, ...]:
+    """What a study expects nothing in: its placebo models, and its headline's placebo tests."""
+    roles = {spec.id: spec.role for spec in results.study.models}
+    found = [
+        Placebo(model.id, (model.id, term.term), term.p_value, term.term, model.outcome)
+        for model in results.models
+        if roles.get(model.id) == "placebo"
+        for term in model.headlines()
+    ]
+    model = headline(results)[0]
+    found += [
+        Placebo(test.test, (model.id, f"test/{test.test}"), test.p_value, note=test.note)
+        for test in model.tests
+        if test.test in PLACEBO_TESTS and test.p_value is not None
+    ]
+    return tuple(found)
+
+
+def failed_placebos(results: StudyResults) -> tuple[Placebo, ...]:
+    """The placebos that show something, at 5 % corrected for their number (Bonferroni)."""
+    found = placebos(results)
+    return tuple(placebo for placebo in found if placebo.p_value * len(found) < LEVEL)
+
+
+def p_words(p: float | None) -> str:
+    """A p-value as it stands in a sentence."""
+    return "below 0.001" if p is not None and p < 0.0005 else f"{p:.3f}"
 
 
 def interval_words(low: float, high: float, decimals: int) -> str:

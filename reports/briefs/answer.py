@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from models.verdicts import Verdict
 from reports.briefs.estimate import interval_words
+from reports.briefs.placebos import warning
 from reports.briefs.subject import Subject
 from reports.briefs.text import Text, say
 from reports.tables.notes import override_text
@@ -93,6 +94,7 @@ def standing(subject: Subject) -> Text:
     """
     graded = [verdict for verdict in subject.verdicts if verdict.grade != "none"]
     parts = [say(_verdict_line(verdict)) for verdict in graded[:1]]
+    parts.append(warning(subject))
     if graded[1:]:
         others = "; ".join(f"“{said(one)}”: {one.ruling}" for one in graded[1:])
         parts.append(say(f"On its other claims, {others} (reasons below). "))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from models.engine.results import Curve, placebo_sentence
+from models.engine.results import Curve
 from models.study.results import Missingness
 from models.verdicts import Verdict, comparable, multiverse_share
 from reports.briefs.answer import said
+from reports.briefs.placebos import placebo_words
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say, typeset
 from reports.numbers import CURVE, MISSING, p_value, per_cent, result_id
@@ -26,7 +27,8 @@ def how_sure(subject: Subject) -> Section:
     blocks = [paragraph(_verdict(verdict, simulated)) for verdict in subject.verdicts]
     if len(blocks) > 1:
         blocks = [Block("plain_table", rows=_verdicts(subject.verdicts, simulated))]
-    bullets = [*_agreement(subject), *_rests_on(subject), *_curve(subject), *_gaps(subject)]
+    bullets = [*_agreement(subject), *_rests_on(subject), *placebo_words(subject)]
+    bullets += [*_curve(subject), *_gaps(subject)]
     bullets += [say(sentence(warning)) for warning in subject.model.warnings]
     return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))
 
@@ -97,8 +99,6 @@ def _curve(subject: Subject) -> Iterable[Text]:
         return
     yield from _multiverse(subject, curve)
     yield say(_sentence(curve.placebo_audit.sentence))
-    if declared := placebo_sentence(curve.placebos):
-        yield say(declared)
     if len(curve.leave_out):
         yield say(_leave_out(subject, curve))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
-from models.engine.results import Curve, Summary, placebo_sentence
+from models.engine.results import Curve, Summary
 from reports.numbers import decimals_for, fixed, p_value, per_cent
 
 WIDTH = 100
@@ -19,15 +19,20 @@ def curve_summary(curve: Curve) -> str:
     lines += _counts(curve)
     lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
     lines += ["", *_joint(curve), *_variance(curve)]
-    said = (curve.placebo_audit.sentence, _audit(curve), placebo_sentence(curve.placebos) or "")
-    lines += ["", *(line for text in said for line in textwrap.wrap(text, WIDTH))]
-    lines += [line for warning in _warnings(curve) for line in textwrap.wrap(warning, WIDTH)]
+    said = (curve.placebo_audit.sentence, _audit(curve), _placebos(curve))
+    lines += ["", *(line for text in (*said, *_warnings(curve)) for line in _wrapped(text))]
     return "\n".join([*lines, rule]) + "\n"
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines of WIDTH, with no percentage torn from its sign."""
+    lines = textwrap.wrap(text.replace(" %", "\N{NO-BREAK SPACE}%"), WIDTH)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def _counts(curve: Curve) -> Iterable[str]:
     counts = f"{len(curve.specs):,} of {curve.declared:,} declared specifications"
-    yield from textwrap.wrap(f"{counts}; {curve.inference}", WIDTH)
+    yield from _wrapped(f"{counts}; {curve.inference}")
     for dropped in curve.dropped:
         yield f"  {dropped.cells:,} {dropped.kind}: {dropped.reason}"
 
@@ -72,7 +77,22 @@ def _variance(curve: Curve) -> Iterable[str]:
     moved = sorted(curve.variance, key=lambda choice: -choice.share)
     shares = ", ".join(f"{c.choice} {per_cent(c.share)}" for c in moved if c.levels != 1)
     if shares:
-        yield from textwrap.wrap(f"What moves the estimate: {shares}", WIDTH)
+        yield from _wrapped(f"What moves the estimate: {shares}")
+
+
+def _placebos(curve: Curve) -> str:
+    """How the study's own placebos came out; nothing without any."""
+    known = [placebo for placebo in curve.placebos if placebo.p_value is not None]
+    found = sum((placebo.p_value or 0.0) * len(known) < 0.05 for placebo in known)
+    named = "; ".join(f"{each.what} (p {_in_words(each.p_value)})" for each in known)
+    result = f"{found} of {len(known)} do" if found else "none does"
+    said = f"Placebos of the study, which should show nothing: {result}"
+    return f"{said} at 5 %, corrected for their number: {named}." if known else ""
+
+
+def _in_words(p: float | None) -> str:
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _audit(curve: Curve) -> str:

@@ -14,6 +14,10 @@ from models.study import ModelSpec
 from models.study.results import StudyResults
 from models.verdicts import CLAIMS, RULED, comparable, headline, judge, read_claim
 from models.verdicts.claim import RULES
+from reports.briefs.answer import standing
+from reports.briefs.placebos import placebo_words
+from reports.briefs.subject import Subject
+from reports.briefs.text import plain
 from tests import report_case, report_curve
 
 Y1 = read_claim("Y1")
@@ -111,6 +115,8 @@ def with_role(case: StudyResults, role: str, model: str) -> StudyResults:
 def test_models_shown_to_mislead_count_neither_for_nor_against(role: str) -> None:
     case = with_headline((-0.8, 0.3), (0.9, 0.3))
     assert judge(Y1, case, agreeing()).ruling == "inconclusive"
+    quiet = replace(case.models[1].terms[0], p_value=0.4)
+    case = replace(case, models=(case.models[0], replace(case.models[1], terms=(quiet,))))
     marked = with_role(case, role, "m1")
     assert judge(Y1, marked, agreeing()).ruling == "supported"
     assert [model.id for model, _ in comparable(marked, *headline(marked))] == ["m0"]
@@ -344,3 +350,41 @@ def test_a_broken_claim_file_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "X1.toml").write_text(text, encoding="utf-8")
     with pytest.raises(BadInput, match=r"X1\.toml"):
         read_claim("X1", tmp_path)
+
+
+def with_placebos(*p_values: float) -> StudyResults:
+    """One clear headline, and placebo models with these p-values."""
+    case = with_headline((-0.8, 0.3))
+    made = []
+    for n, p in enumerate(p_values):
+        term = report_case.term("esf", 0.1, 0.3, p=p)
+        model = report_case.model(f"placebo-{n}", (term,), ("unit",))
+        made.append(replace(model, outcome="older_unemp_rate"))
+    specs = [
+        ModelSpec(model.id, "within", model.outcome, ("esf",), role="placebo") for model in made
+    ]
+    study = replace(case.study, models=(*case.study.models, *specs))
+    return replace(case, study=study, models=(*case.models, *made))
+
+
+@pytest.mark.parametrize(
+    ("p_values", "ruling", "listed"),
+    [
+        ((0.30,), "supported", "none shows (1 placebo)"),
+        ((0.03,), "inconclusive", "one of 1 placebo shows one"),
+        # one of two below 5 % is no surprise
+        ((0.03, 0.60), "supported", "none shows (2 placebos)"),
+        ((0.02, 0.60), "inconclusive", "one of 2 placebos shows one"),
+        ((0.02, 0.0001), "inconclusive", "two of 2 placebos show one"),
+    ],
+)
+def test_a_placebo_that_shows_something_keeps_a_claim_from_being_supported(
+    p_values: tuple[float, ...], ruling: str, listed: str
+) -> None:
+    subject = Subject.of(with_placebos(*p_values), "run", agreeing())
+    (verdict,) = [v for v in subject.verdicts if v.claim.id == "Y1"]
+    assert verdict.ruling == ruling
+    assert ("placebo" in verdict.reason) == (ruling == "inconclusive")
+    assert ("A placebo fails" in plain(standing(subject))) == (ruling == "inconclusive")
+    (said,) = (plain(text) for text in placebo_words(subject))
+    assert listed in said
