@@ -6,6 +6,8 @@ Laid out as by Simonsohn, Simmons and Nelson (2020, Nature Human Behaviour 4).
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -37,6 +39,7 @@ from reports.variables import Variables
 SHOWN = 1200  # points drawn of a longer curve, evenly by rank
 BINS = 300  # columns of the choice panel
 LEFT, ROW, TALL = 2.75, 0.115, 1.35  # inches
+LONGEST = 46  # characters of a choice
 SHADES = LinearSegmentedColormap.from_list("chosen", ["#ffffff", ACCENT])
 
 
@@ -174,15 +177,16 @@ def _draw_choices(axes: Axes, rows: list[Choice], number: int) -> None:
     axes.set_yticks([])
     axes.tick_params(labelbottom=False)
     last = ""
-    for line, (group, level, _) in enumerate(rows):
-        _choice_label(axes, 2 * line, GROUPS.get(group, group) if group != last else "", level)
+    texts = _fitting([(group, level) for group, level, _ in rows], LONGEST)
+    for line, ((group, *_), text) in enumerate(zip(rows, texts, strict=True)):
+        _choice_label(axes, 2 * line, GROUPS.get(group, group) if group != last else "", text)
         last = group
 
 
 def _choice_label(axes: Axes, line: int, group: str, level: str) -> None:
     for text, inches, colour in ((group, LEFT - MARGIN, SOFT), (level, LEFT - 0.75, INK)):
         axes.annotate(
-            _fitting(text, 44),
+            text,
             (0, line),
             xycoords=("axes fraction", "data"),
             xytext=(-inches * 72, 0),
@@ -193,10 +197,28 @@ def _choice_label(axes: Axes, line: int, group: str, level: str) -> None:
         )
 
 
-def _fitting(label: str, longest: int) -> str:
-    """A label shortened before its closing bracket, which often is all that tells two apart."""
-    base, bracket, rest = label.rpartition(" (")
-    if len(label) <= longest or not bracket:
+def _fitting(labels: Sequence[tuple[str, str]], longest: int) -> list[str]:
+    """Labels (group, text) shortened to `longest` characters, where they are longer.
+
+    They lose their closing bracket, which says how a variable was transformed; unless that is what
+    tells two of a group apart.
+    """
+    plain = [(group, _without_bracket(text, longest)) for group, text in labels]
+    counts = Counter(plain)
+    return [
+        short if counts[group, short] == 1 else _with_bracket(text, longest)
+        for (group, short), (_, text) in zip(plain, labels, strict=True)
+    ]
+
+
+def _without_bracket(label: str, longest: int) -> str:
+    base = label.rpartition(" (")[0] or label
+    return textwrap.shorten(label if len(label) <= longest else base, longest, placeholder=" …")
+
+
+def _with_bracket(label: str, longest: int) -> str:
+    base, _, rest = label.rpartition(" (")
+    if len(label) <= longest or not base:
         return textwrap.shorten(label, longest, placeholder=" …")
-    room = longest - len(rest) - 2
-    return f"{textwrap.shorten(base, max(room, 12), placeholder=' …')} ({rest}"
+    room = max(longest - len(rest) - 2, 12)
+    return f"{textwrap.shorten(base, room, placeholder=' …')} ({rest}"
