@@ -21,6 +21,7 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         )
     steps.load_missing(steps.datasets_for([study]), session)
     curve = steps.specification_curve(study, steps.study_panel(study, session), session)
+    session.say(f"Next: regsi publish {args.study} draws this, beside tables and a brief.")
     if args.json:
         return as_document(curve), ""
     from reports.tables.curve_text import curve_summary
