@@ -37,7 +37,7 @@ def _ruling(
     if undecided:
         return "inconclusive", undecided
     if term.estimate * better < 0:
-        return "not supported", "It lies wholly on the side of older people."
+        return "not supported", "It lies wholly on the side of those compared with them."
     if own.estimate * better < 0:
         return "inconclusive", "The gap closes, but the young themselves do no better."
     clear = sum(min(t.conf_low * better, t.conf_high * better) > 0 for _, t in found)
@@ -54,6 +54,6 @@ def _numbers(model: ModelResult, term: Term) -> str:
     interval = interval_words(term.conf_low, term.conf_high, 2)
     value = in_words(term.estimate, 2)
     return (
-        f"The coefficient of the young less that of older people is {value} "
+        f"The coefficient of the young less that of those compared with them is {value} "
         f"(95 % interval {interval}; model “{model.id}”)."
     )
