@@ -37,14 +37,16 @@ class AuditSample:
     """The main model's sample without its treatment.
 
     projected.Z (n, 1 + m) holds outcome and controls. clusters maps names to code arrays (n,)
-    without gaps, the one that resampling uses first; period (n,) counts calendar periods;
-    neighbours are those of the study's own distance, where it names one.
+    without gaps, the one that resampling uses first; period (n,) counts calendar periods, and
+    `time` is the name of their column; neighbours are those of the study's own distance, where it
+    names one.
     """
 
     projected: Projected
     clusters: Mapping[str, Codes]
     period: Codes
     neighbours: Neighbours | None = None
+    time: str = "time"
 
     @cached_property
     def basis(self) -> Floats:
@@ -105,20 +107,29 @@ def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> Plac
 def rejections(
     sample: AuditSample, judges: Sequence[Judge], treatments: Floats
 ) -> NDArray[np.int64]:
-    """How many of the treatments (n, B) each judge calls significant at 5 %: (judges,)."""
+    """How many of the treatments (n, B) each judge calls significant at 5 %, and how many it can
+    judge at all: (2, judges). A two-way variance, for one, may come out negative.
+    """
     fits = fit_placebos(sample, sample.basis, treatments)
-    found = [int((judge.p_values(fits) <= LEVEL).sum()) for judge in judges]
-    return np.array(found, dtype=np.int64)
+    found = [judge.p_values(fits) for judge in judges]
+    rejected = [np.count_nonzero(p <= LEVEL) for p in found]
+    return np.array([rejected, [np.count_nonzero(~np.isnan(p)) for p in found]], dtype=np.int64)
 
 
-def quick_judges(sample: AuditSample) -> list[Judge]:
-    """Inference from sums of scores: classical, robust, clustered, Driscoll-Kraay, Conley."""
-    names = list(sample.clusters)
-    sets = [(name,) for name in names]
+def quick_judges(sample: AuditSample, chosen: tuple[str, ...] = ()) -> list[Judge]:
+    """Inference from sums of scores: classical, robust, clustered, Driscoll-Kraay, Conley.
+
+    Clustered by each of the sample's clusters, by the first of them and time, and by those that the
+    study has `chosen`.
+    """
+    first, *others = sample.clusters
+    sets: list[tuple[str, ...]] = [(first,), *((name,) for name in others if name != sample.time)]
+    pairs = {frozenset((first, sample.time)): (first, sample.time)}
+    if len(chosen) == 2 and set(chosen) <= {*sample.clusters, sample.time}:
+        pairs.setdefault(frozenset(chosen), chosen)
+    sets += [pair for pair in pairs.values() if len(set(pair)) == 2]
     judges = [_classical(sample), _robust(sample)]
     judges += [_clustered(sample, by) for by in sets]
-    if "time" not in names:
-        judges.append(_clustered(sample, (names[0], "time")))
     judges.append(_driscoll_kraay(sample))
     return judges if sample.neighbours is None else [*judges, _conley(sample.neighbours)]
 
@@ -145,7 +156,7 @@ def _robust(sample: AuditSample) -> Judge:
 
 
 def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
-    codes = tuple(sample.period if name == "time" else sample.clusters[name] for name in by)
+    codes = tuple(sample.period if name == sample.time else sample.clusters[name] for name in by)
     groups = groupings(sample.projected, codes)
     n = sample.projected.n_obs
     spare = n - sample.projected.Z.shape[1] - groups[0].effects_counted

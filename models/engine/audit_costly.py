@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from models.absorb import group_sums
+from models.absorb import group_sums, is_nested
 from models.design import Codes, Floats
 from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
@@ -15,7 +16,8 @@ from models.engine.curve import two_sided_p
 from models.engine.resampling import NullScores, sign_draws
 
 DRAWS = 399
-MOST_LEVELS = 400  # of crossing effects: their square is held for each cluster
+ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
+MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held for each cluster
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class ClusterSums:
     order: Codes
     weights: Floats
 
+    @cached_property
+    def eigen(self) -> tuple[Floats, Floats]:
+        """Eigenvalues (G, q) and eigenvectors (G, q, q) of gram."""
+        values, vectors = np.linalg.eigh(self.gram)
+        return values, vectors
+
     def with_treatments(self, x: Floats) -> Floats:
         """Products of the columns with treatments x (n, B) by cluster: (G, B, q)."""
         ends = np.cumsum([len(rows) for rows in self.columns])
@@ -50,12 +58,13 @@ class ClusterSums:
 def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
     """CR2 and the wild cluster bootstrap, by the sample's first cluster."""
     name, codes = next(iter(sample.clusters.items()))
-    levels = [int(effect.max()) + 1 for effect in sample.projected.effects]
-    if min(levels, default=0) > MOST_LEVELS:
+    across = [effect for effect in sample.projected.effects if not is_nested(effect, codes)]
+    rank = sample.basis.shape[1] + sum(int(effect.max()) + 1 for effect in across)
+    if (int(codes.max()) + 1) * rank**2 > MOST_NUMBERS:
         return []
     sums = cluster_sums(sample, codes)
     n_clusters = len(sums.outcome)
-    judges = [_wild(sums, name, n_clusters, seed)]
+    judges = [] if n_clusters < ENOUGH else [_wild(sums, name, n_clusters, seed)]
     if np.all(sample.projected.weights == 1.0):
         judges.insert(0, _bias_reduced(sums, name, n_clusters))
     return judges
@@ -92,7 +101,7 @@ def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
     scores = group_sums(sums.cluster, fits.scores, None, len(sums.outcome)) / length
     own = sums.squares(fits.x) / fits.information
     residuals = sums.outcome[:, None, :] - (fits.beta * length)[:, None] * shared
-    return Leverage(sums.gram, own, shared, residuals, scores)
+    return Leverage(*sums.eigen, own, shared, residuals, scores)
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:

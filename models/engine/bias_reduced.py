@@ -28,11 +28,13 @@ SMALLEST = 1e-10  # eigenvalue of A that the quadrature is made for
 class Leverage:
     """B regressors u in G clusters, after everything else is partialled out of them.
 
-    gram (G, q, q) is C_g'C_g. own (G, B) holds u_g'u_g, shared (G, B, q) C_g'u_g, residuals
-    (G, B, q) C_g'e_g and scores (G, B) u_g'e_g, for the residuals e of each regressor's model.
+    values (G, q) and vectors (G, q, q) decompose C_g'C_g. own (G, B) holds u_g'u_g, shared
+    (G, B, q) C_g'u_g, residuals (G, B, q) C_g'e_g and scores (G, B) u_g'e_g, for the residuals e of
+    each regressor's model.
     """
 
-    gram: Floats
+    values: Floats
+    vectors: Floats
     own: Floats
     shared: Floats
     residuals: Floats
@@ -42,9 +44,9 @@ class Leverage:
 def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
     """CR2 variances (B,) of the coefficients of u, and Satterthwaite degrees of freedom (B,).
 
-    NaN for a regressor that one cluster alone tells from the rest of the model.
+    NaN for a regressor that one cluster (nearly) alone tells from the rest of the model.
     """
-    values, vectors = np.linalg.eigh(leverage.gram)
+    values, vectors = leverage.values, leverage.vectors
     roots = np.sqrt(values.clip(NONE))
     basis = np.where(values > NONE, 1.0, 0.0)[:, None, :] * vectors / roots[:, None, :]
     # in each cluster's eigenvectors, with what lies outside all of them as the last coordinate
@@ -54,14 +56,15 @@ def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
     left = np.append(1.0 - values, np.ones((len(values), 1)), axis=1)
     inverse = np.divide(1.0, left, out=np.zeros_like(left), where=left > OWN)
     share = (squares @ inverse[:, :, None])[:, :, 0]  # u_g'u_g in the metric of the rest (G, B)
-    lonely = (1.0 - share <= OWN).any(axis=0)
-    share = np.where(lonely, 0.0, share)
-    smallest = float(((1.0 - share) / inverse.max(axis=1)[:, None]).min())
-    adjusted, inside = _inverse_root(squares, products, left, max(smallest, SMALLEST))
+    bound = (1.0 - share) / inverse.max(axis=1)[:, None]  # of the eigenvalues of A, from below
+    lonely = ((1.0 - share <= OWN) | (bound < SMALLEST)).any(axis=0)
+    smallest = float(bound[:, ~lonely].min(initial=1.0))
+    adjusted, inside = _inverse_root(squares, products, left, smallest)
     outside = (u * roots[:, None, :] * inside[:, :, :-1]) @ vectors.transpose(0, 2, 1)
     own = np.einsum("gbk,gbk->gb", squares, inside)[:, :, None]
     variance = np.where(lonely, np.nan, np.einsum("gb,gb->b", adjusted, adjusted))
-    return variance, _satterthwaite(np.append(own, outside, axis=2), share / (1.0 - share))
+    kept = squares @ np.where(left > OWN, 1.0, 0.0)[:, :, None]
+    return variance, _satterthwaite(np.append(own, outside, axis=2), kept[:, :, 0])
 
 
 def _with_rest(inner: Floats, total: Floats) -> Floats:
@@ -94,9 +97,13 @@ def _quadrature(smallest: float) -> tuple[Floats, Floats]:
 
 
 def _satterthwaite(inside: Floats, diagonal: Floats) -> Floats:
-    """Degrees of freedom (B,) from U_g'A^(-1/2) u_g (G, B, q) and u_g'A^-1 u_g (G, B)."""
+    """Degrees of freedom (B,) from U_g'A^(-1/2) u_g (G, B, q).
+
+    The diagonal (G, B) of the quadratic form, u_g'u_g, is given: as the difference of two large
+    numbers it would lose its digits where a cluster weighs heavily.
+    """
     by_regressor = np.ascontiguousarray(inside.transpose(1, 0, 2))
     form = -by_regressor @ by_regressor.transpose(0, 2, 1)
-    np.einsum("bgg->bg", form)[...] += diagonal.T
+    np.einsum("bgg->bg", form)[...] = diagonal.T
     trace: Floats = np.einsum("bgg->b", form)
     return trace**2 / np.einsum("bgh,bgh->b", form, form)

@@ -73,7 +73,8 @@ class Here:
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
             _ = self.trial  # described once, before threads share it
-            audit = placebo_audit(self.trial, side_by_side(self.rejections, range(BLOCKS)))
+            judged = list(side_by_side(self.rejections, range(BLOCKS), self.trial.most_at_once))
+            audit = placebo_audit(self.trial, judged)
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
         return compute
@@ -84,7 +85,7 @@ class Here:
         return trial(self.setting)
 
     def rejections(self, block: int) -> Indices:
-        """Rejected placebos of one of the audit's blocks, by judge."""
+        """Rejected and judged placebos (2, judges) of one of the audit's blocks."""
         return self.trial.rejections(block)
 
     def table(self, chunk: int) -> ChunkTable:

@@ -73,16 +73,21 @@ def declare(multiverse: Multiverse, where: str) -> Declared:
     chosen = np.arange(2 ** len(optional)) >> np.arange(len(optional))[:, None] & 1
     subsets = np.vstack([np.ones((len(always), chosen.shape[1])), chosen]).astype(bool)
     rules = [*multiverse.exclude, *_absurd(multiverse)]
-    reasons: Counter[str] = Counter()
+    reasons, met = Counter[str](), Counter[str]()
     strata = []
     for effects, sample, weights in axes:
         wanted = np.ones((len(pairs), subsets.shape[1]), dtype=bool)
         stratum = Stratum(effects, sample, weights, pairs, wanted)
         for rule in rules:
-            hit = _hits(rule, stratum, (*always, *optional), subsets) & wanted
+            hit = _hits(rule, stratum, (*always, *optional), subsets)
+            met[_named(rule)] += int(hit.sum())
+            reasons[_named(rule)] += int((hit & wanted).sum())
             wanted &= ~hit
-            reasons[_named(rule)] += int(hit.sum())
         strata.append(stratum)
+    for rule in multiverse.exclude:
+        if not met[_named(rule)]:
+            what = f"no cell is excluded by {_named(rule) or 'an empty rule'}"
+            raise BadInput(where, what, "name choices that the multiverse has")
     excluded = tuple(DroppedCells("excluded", *found) for found in reasons.items() if found[1])
     return Declared((*always, *optional), optional, subsets, tuple(strata), cells, excluded)
 
@@ -117,7 +122,8 @@ def _hits(
 
 def _matches(stratum: Stratum, axis: str, choice: str) -> bool:
     if axis == "effects":
-        return set(stratum.effects) == set(re.split(r"\s*[+,]\s*", choice.strip()))
+        named = set(re.split(r"\s*[+,]\s*", choice.strip())) - {"none", ""}
+        return set(stratum.effects) == named
     return choice == (stratum.sample if axis == "sample" else stratum.weights or "none")
 
 

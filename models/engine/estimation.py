@@ -21,7 +21,8 @@ ONE_CLUSTER = "all complete rows are in one cluster"
 NO_OUTCOME = "the effects leave no variation in the outcome"
 NO_TREATMENT = "effects and controls leave no variation in the treatment"
 NO_ROOM = "as many coefficients and effects as rows"
-NO_ERROR = "no standard error: the residuals leave nothing, or the two-way variance is negative"
+NO_ERROR = "no standard error: the residuals leave nothing"
+NO_TWO_WAY_ERROR = f"{NO_ERROR}, or the two-way variance is negative"
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,13 @@ def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[s
         products.scale[cells.outcome] > 0, products.scale[cells.outcome], 1.0
     )
     estimate, error = np.abs(found.estimate * unit), found.std_error * unit
+    no_error = NO_ERROR if len(products.groups) == 1 else NO_TWO_WAY_ERROR
     conditions = {
         NO_OUTCOME: products.scale[cells.outcome] == 0,
         NO_TREATMENT: np.isnan(estimate),
         NO_ROOM: spare <= 0,
         # in units of unit-length columns, an error of this size is round-off
-        NO_ERROR: ~(error > 1e-12 * np.maximum(estimate, 1.0)),
+        no_error: ~(error > 1e-12 * np.maximum(estimate, 1.0)),
     }
     chosen = np.select(list(conditions.values()), [np.array(reason) for reason in conditions], "")
     return tuple(str(reason) for reason in chosen)

@@ -78,7 +78,7 @@ def curve_statistics(t: Floats, estimates: Floats, critical: Floats) -> dict[str
         HEADLINE: absolute.mean(axis=0),
         "median t": np.abs(np.median(t, axis=0)),
         "median estimate": np.abs(np.median(estimates, axis=0)),
-        "share significant in one direction": np.maximum(*shares),
+        "share with t beyond its 5 % threshold in one direction": np.maximum(*shares),
         "largest absolute t": absolute.max(axis=0),
     }
 
@@ -96,22 +96,25 @@ def null_curves(
     """
     n_specs, draws = len(observed.t), signs.shape[1]
     step = max(1, NUMBERS // n_specs)
-    curves: list[NullCurves] = []
+    own, exceeding = np.zeros((2, n_specs), dtype=np.int64)
+    statistics, sorted_t = [], []
     for start in range(0, draws, step):
         part = signs[:, start : start + step]
         say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
         drawn = list(resampled(part))
         few = max(1, CACHED // n_specs)
         some = [slice(k, k + few) for k in range(0, part.shape[1], few)]
-        curves += side_by_side(partial(_described, observed, drawn), some)
-    statistics = [curve.statistics for curve in curves]
-    return NullCurves(
-        {name: np.concatenate([found[name] for found in statistics]) for name in statistics[0]},
-        curves[0].ranks,
-        np.concatenate([c.sorted_t for c in curves], axis=1),
-        np.sum([c.own for c in curves], axis=0),
-        np.sum([c.exceeding for c in curves], axis=0),
-    )
+        for found in side_by_side(partial(_described, observed, drawn), some):
+            statistics.append(found.statistics)
+            sorted_t.append(found.sorted_t)
+            own += found.own
+            exceeding += found.exceeding
+    joined = {name: np.concatenate([one[name] for one in statistics]) for name in statistics[0]}
+    return NullCurves(joined, _ranks(n_specs), np.concatenate(sorted_t, axis=1), own, exceeding)
+
+
+def _ranks(n_specs: int) -> Indices:
+    return np.unique(np.linspace(0, n_specs - 1, RANKS).astype(np.int64))
 
 
 def _described(
@@ -121,7 +124,7 @@ def _described(
     t = np.concatenate([t[:, some] for _, t in drawn])
     estimates = np.concatenate([slopes[:, some] for slopes, _ in drawn])
     estimates *= observed.units[:, None]
-    ranks = np.unique(np.linspace(0, len(t) - 1, RANKS).astype(np.int64))
+    ranks = _ranks(len(t))
     statistics = curve_statistics(t, estimates, observed.critical)
     by_rank = np.sort(t, axis=0)[ranks]
     found = np.abs(observed.t)

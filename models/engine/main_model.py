@@ -83,6 +83,7 @@ def trial(setting: Setting) -> Trial:
             clusters,
             (period - period.min()).astype(np.int64),
             _neighbours(setting, rows),
+            panel.time,
         ),
         x=main.Z[:, 1],
         unit=dense_codes(codes_in(setting, "unit")[rows]),
@@ -90,6 +91,7 @@ def trial(setting: Setting) -> Trial:
         national=treatment in setting.national,
         outcome=setting.spec.outcome,
         treatment=treatment,
+        drawn_for=panel.parent or panel.unit,
         chosen=_fitted(setting, setting.spec.id).inference,
     )
     return prepared(audited, setting.multiverse.seed)

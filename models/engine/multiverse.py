@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import BadInput
 from data.panel import Panel
+from models.engine.cautions import cautions
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import MainModel
@@ -45,7 +46,8 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     main_model = workplace.main_model(say)
     chunks = _estimate(setting, workplace, say)
     dropped = (*setting.declared.excluded, *_failed(chunks))
-    specs = pd.concat([chunk.table for chunk in chunks], ignore_index=True)
+    tables = [chunk.table for chunk in chunks] or [pd.DataFrame()]
+    specs = pd.concat(tables, ignore_index=True)
     if specs.empty:
         reasons = "; ".join(f"{part.reason} ({part.cells})" for part in dropped)
         todo = "widen the samples or drop choices"
@@ -72,6 +74,8 @@ def _curve(
 ) -> Curve:
     """The record of all that was computed."""
     summary, by_pair = summarise(specs)
+    by, panel = setting.multiverse.leave_out, setting.panel
+    index = {"unit": panel.unit, "parent": panel.parent}
     return Curve(
         study=setting.study,
         panel_name=setting.panel.name,
@@ -90,9 +94,9 @@ def _curve(
         placebo_audit=main.audit,
         leave_out=main.leave_out,
         placebos=main.placebos,
-        leave_out_by=setting.multiverse.leave_out,
+        leave_out_by=None if by is None else index.get(by) or by,
         seconds=seconds,
-        warnings=() if main.audit.warning is None else (main.audit.warning,),
+        warnings=tuple(cautions(main.audit, setting.clusters, joint)),
     )
 
 

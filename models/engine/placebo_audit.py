@@ -19,6 +19,8 @@ from models.results import InferenceUsed
 PLACEBOS = 2000
 BLOCK = 100  # placebos handled at a time
 BLOCKS = PLACEBOS // BLOCK
+NUMBERS = 2**28  # in the arrays of all blocks that are judged at a time
+WIDE_OF_IT = 0.075  # one that rejects more often than this leaves intervals a little too narrow
 UNFIT = 0.10  # a 5 % test that rejects more often than this misleads
 
 
@@ -27,7 +29,8 @@ class Audited:
     """The study's main model, for the audit: treatment x (n,) of the rows of `sample`.
 
     unit (n,) and parent (n,) or None are codes; `national` says that x is the same for all units
-    of a parent in a period; `chosen` is the inference that the study uses.
+    of a parent in a period; `chosen` is the inference that the study uses; drawn_for names what
+    the placebos are independent of each other in.
     """
 
     sample: AuditSample
@@ -38,6 +41,7 @@ class Audited:
     outcome: str
     treatment: str
     chosen: InferenceUsed
+    drawn_for: str = "unit"
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,15 @@ class Trial:
     judges: tuple[Judge, ...]
     seed: int
 
+    @property
+    def most_at_once(self) -> int:
+        """Blocks that may be judged at a time: a cluster's products with each placebo are held."""
+        n, columns = self.audited.sample.projected.Z.shape
+        groups = max(len(np.unique(codes)) for codes in self.audited.sample.clusters.values())
+        return max(1, NUMBERS // (BLOCK * (n + groups * (columns + groups))))
+
     def rejections(self, block: int) -> NDArray[np.int64]:
-        """Rejected placebos of one of the blocks 0 to BLOCKS - 1, by judge."""
+        """Rejected and judged placebos (2, judges) of one of the blocks 0 to BLOCKS - 1."""
         treatments = self.process.draw(BLOCK, np.random.default_rng([self.seed, block]))
         return rejections(self.audited.sample, self.judges, treatments)
 
@@ -66,7 +77,8 @@ def prepared(audited: Audited, seed: int) -> Trial:
         audited.national,
         unit_effects,
     )
-    judges = *quick_judges(audited.sample), *costly_judges(audited.sample, seed)
+    quick = quick_judges(audited.sample, audited.chosen.by)
+    judges = *quick, *costly_judges(audited.sample, seed)
     return Trial(audited, process, judges, seed)
 
 
@@ -87,7 +99,7 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
         placebos=PLACEBOS,
         seed=trial.seed,
         rates=tuple(rates),
-        sentence=_sentence(own, audited.chosen),
+        sentence=_sentence(own, audited.chosen, audited.drawn_for),
         warning=_warning(own, rates),
     )
 
@@ -95,19 +107,21 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
 def _rates(
     audited: Audited, judges: Sequence[Judge], rejected: NDArray[np.int64]
 ) -> list[RejectionRate]:
-    rates = [float(count) / PLACEBOS for count in rejected]
+    counted = [(int(no), int(known)) for no, known in rejected.T]
+    rates = [no / known if known else float("nan") for no, known in counted]
     return [
         RejectionRate(
             kind=judge.kind,
             by=judge.by,
             correction=judge.correction,
             rejection_rate=rate,
-            simulation_error=float(np.sqrt(rate * (1.0 - rate) / PLACEBOS)),
+            simulation_error=float(np.sqrt(rate * (1.0 - rate) / max(known, 1))),
             n_clusters=judge.n_clusters,
-            placebos=PLACEBOS,
+            placebos=known,
             chosen=_is_chosen(judge, audited.chosen),
         )
-        for judge, rate in zip(judges, rates, strict=True)
+        for judge, rate, (_, known) in zip(judges, rates, counted, strict=True)
+        if known
     ]
 
 
@@ -124,13 +138,23 @@ def _parent_share(process: PlaceboProcess, audited: Audited) -> float:
     return process.components[0].variance / total if total > 0 else 0.0
 
 
-def _sentence(own: RejectionRate | None, chosen: InferenceUsed) -> str:
+def _sentence(own: RejectionRate | None, chosen: InferenceUsed, drawn_for: str) -> str:
     if own is None:
-        return f"The chosen inference ({chosen.kind}) was not audited on this panel."
+        name = chosen.correction or chosen.kind
+        return f"The study's own test ({name}) is not among those that the audit tries."
     return (
         f"On this panel, the chosen test at 5 % ({own.name}) rejects a true null "
-        f"{100 * own.rejection_rate:.1f} % of the time ({own.placebos:,} placebo treatments)."
+        f"{100 * own.rejection_rate:.1f} % of the time ({own.placebos:,} placebo treatments, drawn "
+        f"apart for each {drawn_for}): {_conclusion(own.rejection_rate)}."
     )
+
+
+def _conclusion(rate: float) -> str:
+    if rate > UNFIT:
+        return "its intervals are too narrow"
+    if rate > WIDE_OF_IT:
+        return "somewhat too often, so its intervals are a little too narrow"
+    return "about as often as it says" if rate >= 0.03 else "it errs on the side of caution"
 
 
 def _warning(own: RejectionRate | None, rates: list[RejectionRate]) -> str | None:

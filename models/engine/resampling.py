@@ -214,11 +214,14 @@ def _few_clusters(null: NullScores, signs: Floats) -> Floats:
 def packed_squares(form: Floats, signs: Floats) -> Floats:
     """w'A w (S, D) of packed matrices (S, P), see `NullScores.quadratic_form`, and draws (G, D)."""
     squares = np.empty((len(form), signs.shape[1]))
+    step = min(DRAWS, max(1, NUMBERS // form.shape[1]))
+
     def fill(start: int) -> None:
-        some = slice(start, start + DRAWS)
+        some = slice(start, start + step)
         np.matmul(form, _products_of_pairs(signs[:, some]), out=squares[:, some])
 
-    side_by_side(fill, range(0, signs.shape[1], DRAWS))
+    for _ in side_by_side(fill, range(0, signs.shape[1], step)):
+        pass
     return squares
 
 

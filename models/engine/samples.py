@@ -36,8 +36,9 @@ class Columns:
 
     @cached_property
     def spread(self) -> Mapping[str, float]:
-        """The standard deviation of each number over all rows that know it."""
-        return {name: float(np.nanstd(values)) for name, values in self.numbers.items()}
+        """The standard deviation of each number over all rows that know it; zero if none does."""
+        known = {name: values[~np.isnan(values)] for name, values in self.numbers.items()}
+        return {name: float(values.std()) if len(values) else 0.0 for name, values in known.items()}
 
 
 @dataclass(frozen=True)

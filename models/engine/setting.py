@@ -67,8 +67,8 @@ def lay_out(study: Study, panel: Panel) -> Setting:
         spec=spec,
         where=where,
         frame=frame,
-        declared=declare(multiverse, where),
         columns=_columns(frame, panel, multiverse, spec, clusters, where),
+        declared=declare(multiverse, where),
         clusters=clusters,
         national=frozenset(),
     )

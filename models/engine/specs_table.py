@@ -91,9 +91,14 @@ def _choices(
 
 
 def _units(setting: Setting, stratum: Stratum) -> Floats:
-    """What makes each pair's slope one between standard deviations over the study's rows."""
+    """What makes each pair's slope one between standard deviations over the study's rows.
+
+    NaN for an outcome that is constant there, which no cell estimates.
+    """
     spread = setting.columns.spread
-    return np.array([spread[treatment] / spread[outcome] for outcome, treatment in stratum.pairs])
+    over = np.array([spread[treatment] for _, treatment in stratum.pairs])
+    under = np.array([spread[outcome] for outcome, _ in stratum.pairs])
+    return np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
 
 
 def _is_main(setting: Setting, stratum: Stratum, pair: Indices, subset: Indices) -> Flags:

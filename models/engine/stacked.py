@@ -17,6 +17,8 @@ from models.design import Floats
 from models.engine.resampling import Resampler, few_clusters, packed_squares, studentise
 from models.engine.subsets import Indices
 
+WHOLE = 2**23  # numbers in the matrices of one sample
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -46,7 +48,8 @@ def statistics_of(
     t = np.empty_like(slopes)
     alike: dict[bytes, list[int]] = defaultdict(list)
     for k, resampler in enumerate(resamplers):
-        if few_clusters(len(resampler.cluster), resampler.rank):
+        n_clusters, rank = len(resampler.cluster), resampler.rank
+        if few_clusters(n_clusters, rank) and fits_whole(len(resampler.cells), n_clusters, rank):
             alike[resampler.cluster.tobytes()].append(k)
         else:
             drawn = signs[np.searchsorted(present, resampler.cluster)]
@@ -58,6 +61,11 @@ def statistics_of(
         studentise(stack, drawn, packed_squares(stack.form, drawn), found[0], found[1])
         slopes[stack.place], t[stack.place] = found
     return slopes, t
+
+
+def fits_whole(n_specs: int, n_clusters: int, rank: int) -> bool:
+    """Whether a sample's matrices may all be held at once, not block by block."""
+    return n_specs * n_clusters * max(rank, n_clusters) <= WHOLE
 
 
 def _stacked(resamplers: Sequence[Resampler], places: Sequence[Indices]) -> Stack:

@@ -8,7 +8,7 @@ in parts whose sizes do not depend on the machine, so that results keep their bi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -16,10 +16,24 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
-def side_by_side(compute: Callable[[Part], Result], parts: Iterable[Part]) -> list[Result]:
-    """What `compute` gives for each part, in order, on as many threads as there are processors."""
+def side_by_side(
+    compute: Callable[[Part], Result], parts: Iterable[Part], most: int = 64
+) -> Iterator[Result]:
+    """What `compute` gives for each part, in order, on the processors that this process may use.
+
+    `most` bounds the parts at work at a time, where each of them needs much memory.
+    """
     shares = list(parts)
-    if len(shares) < 2:
-        return [compute(part) for part in shares]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(compute, shares))
+    at_once = min(most, _processors(), len(shares))
+    if at_once < 2:
+        yield from map(compute, shares)
+        return
+    with ThreadPoolExecutor(at_once) as threads:
+        yield from threads.map(compute, shares)
+
+
+def _processors() -> int:
+    """Those of this process, which in a container are fewer than the machine's."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

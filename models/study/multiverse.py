@@ -15,6 +15,7 @@ KEYS = (
 )  # fmt: skip
 AXES = ("outcome", "treatment", "control", "effects", "sample", "weights")
 DRAWS, SEED = 999, 20260101
+LEAST, MOST = 99, 99_999  # draws
 
 
 def read_multiverse(table: Table, models: tuple[ModelSpec, ...]) -> Multiverse:
@@ -37,11 +38,19 @@ def read_multiverse(table: Table, models: tuple[ModelSpec, ...]) -> Multiverse:
         effects=_effects(table, base),
         samples=_samples(table),
         weights=_weights(table, base),
-        draws=joint.whole("draws", least=1, default=DRAWS) or DRAWS,
+        draws=_draws(joint),
         seed=joint.whole("seed", default=SEED) or 0,
         leave_out=table.text("leave_out"),
         exclude=_exclude(table),
     )
+
+
+def _draws(joint: Table) -> int:
+    """Resampled curves: with fewer than the least no p-value reaches 5 %."""
+    draws = joint.whole("draws", least=LEAST, default=DRAWS) or DRAWS
+    if draws > MOST:
+        raise joint.error("draws", f"draws is {draws:,}", f"{MOST:,} are the most there are")
+    return draws
 
 
 def _effects(table: Table, base: ModelSpec) -> tuple[tuple[str, ...], ...]:

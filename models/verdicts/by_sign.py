@@ -46,6 +46,8 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
         ruling, reason = _in_multiverse(claim, curve, share)
     if ruling == "supported":
         ruling, reason = _against_compensation(model, better, reason)
+    if ruling == "inconclusive" and failed_placebos(results) and "placebo" not in reason:
+        reason = f"{reason} A placebo that should show nothing does."
     open_still = "" if contrast_of(model) else claim.leaves_open
     return Verdict(claim, ruling, "association", reason, share, open_still)
 

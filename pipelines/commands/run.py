@@ -13,7 +13,7 @@ from pipelines.session import Session
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Refreshes the named studies (none: the bundled ones) and names the briefs."""
     _settle_prefect(session)
-    session.say("starting the flow (Prefect's server takes about 15 s the first time) ...")
+    session.say("starting the flow (Prefect's server takes about 15 s to start) ...")
     from pipelines.flows import refresh
 
     runs = refresh(

@@ -120,7 +120,8 @@ def _multiverse(subject: Subject, curve: Curve) -> Iterable[Text]:
     chance = p_value(curve.joint.p_value).replace("<", "below ")
     yield say(
         Span(f"{len(curve.specs):,}", result_id(study, CURVE, "specs")),
-        " defensible specifications were run; ",
+        " defensible variants of the headline's model were run, with other controls, samples, "
+        "weights or timing, or more held fixed; ",
         Span(per_cent(share), result_id(study, CURVE, "share_same_sign")),
         " of those of this outcome have the headline's sign. Were there no association in any of "
         "them, results this far from zero would come up with probability ",

@@ -80,17 +80,15 @@ def sorted_specs(curve: Curve) -> pd.DataFrame:
 def subtitle(curve: Curve) -> str:
     """The curve in one sentence: how many, which signs, and the joint test."""
     summary, above = curve.summary, per_cent(curve.summary.share_positive)
-    unit = (
-        "; in standard deviations, as outcomes or treatments differ"
-        if len(curve.by_pair) > 1
-        else ""
-    )
+    narrow = any("rows' own t-tests" in warning for warning in curve.warnings)
+    band = "Band: 95 % intervals (CR1)" + (", too narrow on this panel" if narrow else "")
     return (
         f"{summary.specs:,} defensible specifications: {above} above zero "
         f"({per_cent(summary.share_positive_significant)} with p < 0.05 by t-test and bootstrap), "
         f"{per_cent(1 - summary.share_positive)} not "
         f"({per_cent(summary.share_negative_significant)} with p < 0.05). Joint test against no "
-        f"association at all: p = {p_value(curve.joint.p_value)}{unit}. Band: 95 % intervals (CR1)."
+        f"association at all: p = {p_value(curve.joint.p_value)}. {band}. Below, darker: more of "
+        "the specifications at that place made the choice."
     )
 
 
@@ -116,6 +114,8 @@ def _draw_curve(axes: Axes, specs: pd.DataFrame, curve: Curve) -> None:
     axes.set_xlim(-0.5, len(specs) - 0.5)
     quiet(axes, "left")
     axes.tick_params(labelbottom=False, labelsize=7)
+    unit = "standard deviations" if len(curve.by_pair) > 1 else "own units"
+    axes.set_ylabel(f"slope, in {unit}", fontsize=6.5, color=SOFT)
 
 
 GROUPS = {"effects": "held fixed"}

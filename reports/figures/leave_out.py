@@ -56,6 +56,7 @@ def _sentence(table: pd.DataFrame, word: str) -> str:
     holds = int(((table["conf_low"] <= 0) & (table["conf_high"] >= 0)).sum())
     sign = f"the sign turns in {spelled(turned)}" if turned else "the sign never turns"
     return (
-        f"Estimate and 95 % interval; dashed: with every {word}. Of {len(estimates)} times, {sign} "
-        f"and the interval holds zero in {spelled(holds)}."
+        f"Estimate and 95 % interval of the curve's rows (CR1, which may be narrower than the "
+        f"headline's own); dashed: with every {word}. Of {len(estimates)} times, {sign} and the "
+        f"interval holds zero in {spelled(holds) if holds else 'none'}."
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from models.engine.results import Curve, Summary
 from reports.numbers import decimals_for, fixed, p_value, per_cent
+from reports.tables.notes import sentence
 
 WIDTH = 100
 SIMULATED = "SIMULATED DATA: these numbers say nothing about the world."
@@ -18,9 +19,12 @@ def curve_summary(curve: Curve) -> str:
     lines = [curve.study.title, rule, *([SIMULATED] if curve.simulated else [])]
     lines += _counts(curve)
     lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
-    lines += ["", *_joint(curve), *_variance(curve)]
-    said = (curve.placebo_audit.sentence, _audit(curve), _placebos(curve))
-    lines += ["", *(line for text in (*said, *_warnings(curve)) for line in _wrapped(text))]
+    paragraphs = [_joint(curve), _variance(curve), _leave_out(curve)]
+    lines += ["", *(line for text in paragraphs for line in _wrapped(text))]
+    audit = f"{curve.placebo_audit.sentence} {_audit(curve)}"
+    paragraphs = [audit, _placebos(curve), *map(sentence, curve.warnings)]
+    paragraphs.append(f"Rows: {curve.inference}.")
+    lines += ["", *(line for text in paragraphs for line in _wrapped(text))]
     return "\n".join([*lines, rule]) + "\n"
 
 
@@ -31,23 +35,30 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _counts(curve: Curve) -> Iterable[str]:
-    counts = f"{len(curve.specs):,} of {curve.declared:,} declared specifications"
-    yield from _wrapped(f"{counts}; {curve.inference}")
+    rows = curve.specs["n_obs"]
+    yield (
+        f"{len(curve.specs):,} of {curve.declared:,} declared specifications of the model "
+        f"{_varied(curve)}, on {rows.min():,} to {rows.max():,} rows"
+    )
     for dropped in curve.dropped:
         yield f"  {dropped.cells:,} {dropped.kind}: {dropped.reason}"
 
 
+def _varied(curve: Curve) -> str:
+    return f"“{curve.study.multiverse.model}”" if curve.study.multiverse else "that is varied"
+
+
 def _pairs(summaries: Iterable[Summary]) -> Iterable[str]:
-    names = ("specs", "median", "middle 95 %", "above 0", "p < .05", "below, p < .05")
-    yield f"{'':34}" + "".join(name.rjust(size) for name, size in zip(names, SIZES, strict=True))
+    names = ("specs", "median", "middle 95 %", "above 0", "and p < .05", "below, p < .05")
+    yield f"{'':27}" + "".join(name.rjust(size) for name, size in zip(names, SIZES, strict=True))
     for summary in summaries:
         name = " on ".join(filter(None, (summary.treatment, summary.outcome)))
         texts = zip(_figures(summary), SIZES, strict=True)
-        yield f"{name[:33]:34}" + "".join(text.rjust(size) for text, size in texts)
-    yield "p < .05: by the clustered t-test and by the wild cluster bootstrap alike"
+        yield f"{name[:26]:27}" + "".join(text.rjust(size) for text, size in texts)
+    yield "Slopes in the study's own units; p < .05 by the clustered t-test and the bootstrap both."
 
 
-SIZES = (7, 10, 21, 9, 9, 15)
+SIZES = (7, 9, 20, 9, 12, 16)
 
 
 def _figures(summary: Summary) -> tuple[str, ...]:
@@ -64,20 +75,39 @@ def _figures(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def _joint(curve: Curve) -> Iterable[str]:
-    joint = curve.joint
-    yield (
-        f"Joint test ({joint.test.replace('_', ' ')}): p = {p_value(joint.p_value)}, "
-        f"{joint.draws:,} draws over {joint.n_clusters} clusters by {joint.cluster}, "
-        f"seed {joint.seed}"
+def _joint(curve: Curve) -> str:
+    joint, adjusted = curve.joint, float((curve.specs["adjusted_p"] < 0.05).mean())
+    return (
+        f"Joint test (no association in any; {joint.test.replace('_', ' ')}): "
+        f"p {_in_words(joint.p_value)}, {joint.draws:,} draws over {joint.n_clusters} clusters by "
+        f"{joint.cluster}, seed {joint.seed}. Corrected for looking at all of them (Romano-Wolf), "
+        f"{per_cent(adjusted)} keep p < .05."
     )
 
 
-def _variance(curve: Curve) -> Iterable[str]:
-    moved = sorted(curve.variance, key=lambda choice: -choice.share)
-    shares = ", ".join(f"{c.choice} {per_cent(c.share)}" for c in moved if c.levels != 1)
-    if shares:
-        yield from _wrapped(f"What moves the estimate: {shares}")
+def _variance(curve: Curve) -> str:
+    """What moves the estimate, measured in standard deviations; what no choice explains last."""
+    moved = sorted(curve.variance, key=lambda c: (c.choice == "interactions", -c.share))
+    named = [
+        f"{'no single one' if c.choice == 'interactions' else c.choice} {per_cent(c.share)}"
+        for c in moved
+        if c.levels != 1
+    ]
+    return f"Choices that move the standardised estimate: {', '.join(named)}." if named else ""
+
+
+def _leave_out(curve: Curve) -> str:
+    """The main model's range without each group; nothing where none was asked for."""
+    table = curve.leave_out.dropna(subset=["estimate"]) if len(curve.leave_out) else curve.leave_out
+    if table.empty:
+        return ""
+    least, most = (table.loc[getattr(table["estimate"], which)()] for which in ("idxmin", "idxmax"))
+    places = decimals_for(table["std_error"])
+    return (
+        f"Main model without one {curve.leave_out_by or 'group'} at a time: between "
+        f"{fixed(least['estimate'], places)} (without {least['left_out']}) and "
+        f"{fixed(most['estimate'], places)} (without {most['left_out']})."
+    )
 
 
 def _placebos(curve: Curve) -> str:
@@ -102,7 +132,3 @@ def _audit(curve: Curve) -> str:
     named = "; ".join(f"{rate.name} {100 * rate.rejection_rate:.1f} %" for rate in others)
     return f"Other tests at 5 %: {named}." if named else ""
 
-
-def _warnings(curve: Curve) -> Iterable[str]:
-    yield from ([curve.placebo_audit.warning] if curve.placebo_audit.warning else [])
-    yield from curve.warnings

@@ -171,6 +171,8 @@ def _curve_figures(results: StudyResults, curve: Curve) -> Iterable[Figure]:
     share = multiverse_share(curve, term, model.outcome)
     yield "specs", len(curve.specs), "", None
     yield "share_same_sign", share, "", None
+    yield "share_positive_significant", curve.summary.share_positive_significant, "", None
+    yield "share_negative_significant", curve.summary.share_negative_significant, "", None
     yield "joint_p_value", curve.joint.p_value, "", None
     for rate in curve.placebo_audit.rates:
         yield f"audit/{rate.name}", rate.rejection_rate, "", None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,11 @@ def test_two_way_clusters_pooled_cells_and_a_panel_without_parents(tmp_path: Pat
     panel = Panel(panel.name, panel.frame, "geo", "year", None, panel.columns, panel.sha256)
     curve = run_curve(study, panel, lambda _: None)
     assert set(curve.specs["effects"]) == {"unit + time", "none"}
+    held = curve.specs["controls"].str.contains("d")
+    assert not (held & (curve.specs["effects"] == "none")).any()
     assert curve.leave_out.empty
+    (own,) = [rate for rate in curve.placebo_audit.rates if rate.chosen]
+    assert own.by == ("geo", "year")
     for _, row in curve.specs.sample(10, random_state=2).iterrows():
         estimate, error, _ = refit(panel, row, "geo + year")
         assert (row["estimate"], row["std_error"]) == pytest.approx((estimate, error), rel=1e-9)
@@ -288,6 +293,41 @@ def test_faults_are_named(tmp_path: Path, old: str, new: str, message: str) -> N
     study, panel = prepare(tmp_path, 3, 0.0, STUDY.replace(old, new))
     with pytest.raises(BadInput, match=message):
         run_curve(study, panel, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ('{ treatment = "invset" }', "no cell is excluded by treatment is invset"),
+        ("{}", "no cell can be estimated"),
+        ('{ outcome = "jobless" }, { outcome = "neet" }', "no cell can be estimated: outcome is"),
+    ],
+)
+def test_rules_that_exclude_nothing_or_everything_are_refused(
+    tmp_path: Path, rules: str, message: str
+) -> None:
+    start = STUDY.index("exclude = ")
+    text = f"{STUDY[:start]}exclude = [{rules}]\n"
+    with pytest.raises(BadInput, match=message):
+        run_curve(*prepare(tmp_path, 3, 0.0, text), lambda _: None)
+
+
+def test_an_outcome_that_is_constant_or_unknown_is_dropped_and_counted(tmp_path: Path) -> None:
+    study, panel = prepare(tmp_path, 3, 0.0, STUDY)
+    for value in (1.0, np.nan):
+        changed = replace(panel, frame=panel.frame.assign(neet=value))
+        curve = run_curve(study, changed, lambda _: None)
+        assert set(curve.specs["outcome"]) == {"jobless"}
+        failed = [part for part in curve.dropped if part.kind == "failed"]
+        assert sum(part.cells for part in failed) == curve.declared - EXCLUDED - len(curve.specs)
+
+
+def test_few_clusters_are_cautioned_and_the_bootstrap_not_tried(tmp_path: Path) -> None:
+    study, panel = prepare(tmp_path, 3, 0.0, STUDY)
+    few = panel.frame[panel.frame["country"].isin(sorted(set(panel.frame["country"]))[:4])]
+    curve = run_curve(study, replace(panel, frame=few.reset_index(drop=True)), lambda _: None)
+    assert any("no resampled p-value falls below 0.125" in text for text in curve.warnings)
+    assert "wild-cluster" not in {rate.kind for rate in curve.placebo_audit.rates}
 
 
 def test_an_empty_sample_is_no_fault_of_the_rest(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy.linalg import qr
 
+from models.engine import stacked
 from models.engine.crossing import crossing_sums
 from models.engine.crossproducts import unit_columns
 from models.engine.curve import Cells
@@ -126,6 +129,28 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
     for form in (_one_by_one, _few_clusters, _many_clusters):
         assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
     assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
+
+
+SIZES = [(4, 16), (5, 14), (6, 16)]  # seeds and numbers of clusters
+
+
+def test_samples_resampled_together_are_what_they_are_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stacked, or block by block where they would need too much memory; some clusters missing."""
+    ready = [resampler(draw(seed, size), ("unit", "time"), True) for seed, size in SIZES]
+    ready[1] = replace(ready[1], cluster=np.arange(2, 16))  # of 16 clusters, all but two
+    present = np.arange(16)
+    signs = sign_draws(16, 700, 3)[0].astype(np.float64)
+    alone = [one.statistics(signs[one.cluster]) for one in ready]
+    for whole in (stacked.WHOLE, 0):
+        monkeypatch.setattr(stacked, "WHOLE", whole)
+        together = stacked.statistics_of(ready, present, signs)
+        for k in range(2):
+            wanted = np.concatenate([found[k] for found in alone])
+            assert together[k] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+    nothing = stacked.statistics_of([], present, signs)
+    assert [part.shape for part in nothing] == [(0, 700), (0, 700)]
 
 
 def test_few_clusters_give_every_sign_vector_once() -> None:

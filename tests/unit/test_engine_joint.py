@@ -100,7 +100,7 @@ def test_statistics_of_a_small_curve_by_hand() -> None:
             "mean absolute t": 1.75,
             "median t": 1.5,
             "median estimate": 0.15,
-            "share significant in one direction": 0.5,
+            "share with t beyond its 5 % threshold in one direction": 0.5,
             "largest absolute t": 3.0,
         }
     )
