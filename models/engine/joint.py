@@ -8,6 +8,7 @@ draws for all specifications, so that their dependence is kept. Adjusted p-value
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -97,10 +98,14 @@ def null_curves(
     n_specs, draws = len(observed.t), signs.shape[1]
     step = max(1, NUMBERS // n_specs)
     own, exceeding = np.zeros((2, n_specs), dtype=np.int64)
+    started = time.perf_counter()
     statistics, sorted_t = [], []
     for start in range(0, draws, step):
         part = signs[:, start : start + step]
-        say(f"joint inference: resampled curve {start + 1} to {start + part.shape[1]} of {draws}")
+        left = (time.perf_counter() - started) * (draws - start) / max(start, 1)
+        soon = f", about {left / 60:.0f} min to go" if left > 60 else ""
+        counted = f"{start + 1} to {start + part.shape[1]} of {draws}"
+        say(f"joint inference: resampled curve {counted}{soon}")
         drawn = list(resampled(part))
         few = max(1, CACHED // n_specs)
         some = [slice(k, k + few) for k in range(0, part.shape[1], few)]

@@ -89,7 +89,8 @@ def key_codes(frame: pd.DataFrame, panel: Panel, name: str, where: str) -> Codes
     for part in name.split("*"):
         column = index.get(part.strip()) or part.strip()
         if column not in frame.columns:
-            raise BadInput(where, f"no column {column!r}", near(column, map(str, frame.columns)))
+            known = [*index, *map(str, frame.columns)]
+            raise BadInput(where, f"no column {column!r}", near(column, known))
         one = pd.factorize(frame[column], sort=True)[0]
         missing = (codes < 0) | (one < 0)
         codes = np.where(missing, -1, codes * (int(one.max()) + 1) + one)

@@ -8,7 +8,7 @@ from models.verdicts import Placebo, failed_placebos, p_words, placebos
 from reports.briefs.subject import Subject
 from reports.briefs.text import Span, Text, say
 from reports.numbers import result_id
-from reports.variables import counted, in_sentence, spelled, with_article
+from reports.variables import in_sentence, spelled, with_article
 
 
 def placebo_words(subject: Subject) -> Iterable[Text]:
@@ -16,7 +16,7 @@ def placebo_words(subject: Subject) -> Iterable[Text]:
     found, failed = placebos(subject.results), failed_placebos(subject.results)
     if not found:
         return
-    number = counted(len(found), "placebo")
+    number = f"{spelled(len(found))} {'placebo' if len(found) == 1 else 'placebos'}"
     shown = f"none shows ({number})"
     if failed:
         verb = "shows" if len(failed) == 1 else "show"

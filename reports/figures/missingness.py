@@ -88,13 +88,14 @@ def _heat(axes: Axes, shares: Sequence[tuple[MissingShare, ...]], groups: Sequen
     size = 6.5 if len(groups) <= 20 else 5.0
     for line, column in np.argwhere(np.nan_to_num(grid) > 0):
         value = float(grid[line, column])
+        text = _short(value)
         axes.text(
             column,
             line,
-            _short(value),
+            text,
             ha="center",
             va="center",
-            fontsize=size,
+            fontsize=size if len(text) < 3 else 0.75 * size,
             color="white" if value > 0.45 else INK,
         )
 

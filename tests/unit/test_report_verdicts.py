@@ -370,12 +370,12 @@ def with_placebos(*p_values: float) -> StudyResults:
 @pytest.mark.parametrize(
     ("p_values", "ruling", "listed"),
     [
-        ((0.30,), "supported", "none shows (1 placebo)"),
-        ((0.03,), "inconclusive", "one of 1 placebo shows one"),
+        ((0.30,), "supported", "none shows (one placebo)"),
+        ((0.03,), "inconclusive", "one of one placebo shows one"),
         # one of two below 5 % is no surprise
-        ((0.03, 0.60), "supported", "none shows (2 placebos)"),
-        ((0.02, 0.60), "inconclusive", "one of 2 placebos shows one"),
-        ((0.02, 0.0001), "inconclusive", "two of 2 placebos show one"),
+        ((0.03, 0.60), "supported", "none shows (two placebos)"),
+        ((0.02, 0.60), "inconclusive", "one of two placebos shows one"),
+        ((0.02, 0.0001), "inconclusive", "two of two placebos show one"),
     ],
 )
 def test_a_placebo_that_shows_something_keeps_a_claim_from_being_supported(
