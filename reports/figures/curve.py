@@ -39,7 +39,7 @@ from reports.variables import Variables
 SHOWN = 1200  # points drawn of a longer curve, evenly by rank
 BINS = 300  # columns of the choice panel
 LEFT, ROW, TALL = 2.75, 0.115, 1.35  # inches
-LONGEST = 46  # characters of a choice
+LONGEST = 44  # characters of a choice
 SHADES = LinearSegmentedColormap.from_list("chosen", ["#ffffff", ACCENT])
 
 
