@@ -148,6 +148,8 @@ def _leave_out() -> pd.DataFrame:
             "conf_low": [estimate - 0.65 for estimate in estimates],
             "conf_high": [estimate + 0.65 for estimate in estimates],
             "p_value": 0.03,
+            "df": 23.0,
+            "correction": "CR2",
             "n_obs": 2700,
         }
     )

@@ -62,7 +62,12 @@ def leave_out(setting: Setting) -> pd.DataFrame:
         raise BadInput(setting.where, f"leave_out is {name!r}, which the panel lacks", todo)
     codes, labels = pd.factorize(setting.frame[column], sort=True)
     main = main_group(setting)
-    return leave_each_out(main, codes[main.rows].astype(np.int64), np.asarray(labels, dtype=object))
+    groups, named = codes[main.rows].astype(np.int64), np.asarray(labels, dtype=object)
+    asked = setting.spec.inference
+    correction = asked.correction if asked.kind == "cluster" else "CR1"
+    if correction is None:  # left to the program
+        correction = _fitted(setting, setting.spec.id).inference.correction
+    return leave_each_out(main, groups, named, correction or "CR1")
 
 
 def trial(setting: Setting) -> Trial:

@@ -56,7 +56,7 @@ def _sentence(table: pd.DataFrame, word: str) -> str:
     holds = int(((table["conf_low"] <= 0) & (table["conf_high"] >= 0)).sum())
     sign = f"the sign turns in {spelled(turned)}" if turned else "the sign never turns"
     return (
-        f"Estimate and 95 % interval of the curve's rows (CR1, which may be narrower than the "
-        f"headline's own); dashed: with every {word}. Of {len(estimates)} times, {sign} and the "
-        f"interval holds zero in {spelled(holds) if holds else 'none'}."
+        f"Estimate and 95 % interval ({table['correction'].iloc[0]}); dashed: with every {word}. "
+        f"Of {len(estimates)} times, {sign} and the interval holds zero in "
+        f"{spelled(holds) if holds else 'none'}."
     )

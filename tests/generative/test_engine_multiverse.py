@@ -322,6 +322,20 @@ def test_an_outcome_that_is_constant_or_unknown_is_dropped_and_counted(tmp_path:
         assert sum(part.cells for part in failed) == curve.declared - EXCLUDED - len(curve.specs)
 
 
+def test_leaving_out_keeps_the_main_model_s_own_inference(tmp_path: Path) -> None:
+    """CR2 with Satterthwaite df, as the program's own fit on the rest has it."""
+    text = STUDY.replace('weights = "people"\n', "", 1).replace('"CR1"', '"CR2"')
+    study, panel = prepare(tmp_path, 6, -0.3, text)
+    table = run_curve(study, panel, lambda _: None).leave_out
+    assert set(table["correction"]) == {"CR2"}
+    for _, row in table.iloc[::5].iterrows():
+        rest = panel.frame[panel.frame["country"] != row["left_out"]].reset_index(drop=True)
+        term = fit_study(study, replace(panel, frame=rest), only="main").models[0].term("invest")
+        figures = row["estimate"], row["std_error"], row["df"], row["p_value"]
+        wanted = term.estimate, term.std_error, term.df, term.p_value
+        assert figures == pytest.approx(wanted, rel=1e-8)
+
+
 def test_few_clusters_are_cautioned_and_the_bootstrap_not_tried(tmp_path: Path) -> None:
     study, panel = prepare(tmp_path, 3, 0.0, STUDY)
     few = panel.frame[panel.frame["country"].isin(sorted(set(panel.frame["country"]))[:4])]
