@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.verdicts import Verdict
+from models.verdicts import Verdict, failed_placebos
 from reports.briefs.estimate import interval_words
 from reports.briefs.placebos import warning
 from reports.briefs.subject import Subject
@@ -19,7 +19,9 @@ def answer(subject: Subject) -> Text:
 
 def _verb(subject: Subject) -> str:
     if subject.estimate.settled:
-        return "there is a trend: " if subject.of_trend else "there is an association: "
+        found = "a trend" if subject.of_trend else "an association"
+        shared = ", which a placebo shares" if failed_placebos(subject.results) else ""
+        return f"there is {found}{shared}: "
     return "the data do not settle the direction: "
 
 

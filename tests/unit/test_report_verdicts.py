@@ -14,7 +14,7 @@ from models.study import ModelSpec
 from models.study.results import StudyResults
 from models.verdicts import CLAIMS, RULED, comparable, headline, judge, read_claim
 from models.verdicts.claim import RULES
-from reports.briefs.answer import standing
+from reports.briefs.answer import answer, standing
 from reports.briefs.placebos import placebo_words
 from reports.briefs.subject import Subject
 from reports.briefs.text import plain
@@ -386,5 +386,6 @@ def test_a_placebo_that_shows_something_keeps_a_claim_from_being_supported(
     assert verdict.ruling == ruling
     assert ("placebo" in verdict.reason) == (ruling == "inconclusive")
     assert ("A placebo fails" in plain(standing(subject))) == (ruling == "inconclusive")
+    assert ("which a placebo shares" in plain(answer(subject))) == (ruling == "inconclusive")
     (said,) = (plain(text) for text in placebo_words(subject))
     assert listed in said
