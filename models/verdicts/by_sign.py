@@ -18,6 +18,9 @@ from models.verdicts.evidence import (
 )
 
 OVERRIDDEN = "The rule on error bars was overridden, so the interval may be too narrow to decide."
+FAILED = (
+    "A placebo that should show nothing shows an association, so something else may have moved both."
+)
 HOLDS_ZERO = (
     "The 95 % interval holds zero: the data fit an improvement, a worsening and no difference."
 )
@@ -47,7 +50,7 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
     if ruling == "supported":
         ruling, reason = _against_compensation(model, better, reason)
     if ruling == "inconclusive" and failed_placebos(results) and "placebo" not in reason:
-        reason = f"{reason} A placebo that should show nothing does."
+        reason = f"{reason} {FAILED}"
     open_still = "" if contrast_of(model) else claim.leaves_open
     return Verdict(claim, ruling, "association", reason, share, open_still)
 

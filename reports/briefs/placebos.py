@@ -37,10 +37,7 @@ def warning(subject: Subject) -> Text:
         f"{in_sentence(measure(placebo.treatment).label)} as well"
         for placebo in failed
     ]
-    return say(
-        f"A placebo fails: {', and '.join(dict.fromkeys(named))}, where no association is "
-        "expected, so something else may have moved both. "
-    )
+    return say(f"The placebo that fails: {', and '.join(dict.fromkeys(named))}. ")
 
 
 def _one(subject: Subject, placebo: Placebo) -> Text:

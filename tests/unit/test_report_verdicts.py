@@ -385,7 +385,7 @@ def test_a_placebo_that_shows_something_keeps_a_claim_from_being_supported(
     (verdict,) = [v for v in subject.verdicts if v.claim.id == "Y1"]
     assert verdict.ruling == ruling
     assert ("placebo" in verdict.reason) == (ruling == "inconclusive")
-    assert ("A placebo fails" in plain(standing(subject))) == (ruling == "inconclusive")
+    assert ("The placebo that fails" in plain(standing(subject))) == (ruling == "inconclusive")
     assert ("which a placebo shares" in plain(answer(subject))) == (ruling == "inconclusive")
     (said,) = (plain(text) for text in placebo_words(subject))
     assert listed in said
