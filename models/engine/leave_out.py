@@ -44,30 +44,33 @@ def leave_each_out(
     """
     full = estimate_group(main).estimate[0]
     able = correction == "CR2" and main.weights is None and len(main.clusters) == 1
-    rows = []
-    for group in np.unique(groups):
-        rest = without(main, groups != group)
-        found = estimate_group(rest)
-        estimate, error, df = found.estimate[0], found.std_error[0], found.df
-        if able and not found.reason[0]:
-            error, df = small_sample_error(rest)
-        half = critical_value(df) * error if not found.reason[0] else np.nan
-        rows.append(
-            {
-                "left_out": labels[group],
-                "estimate": estimate,
-                "std_error": error,
-                "conf_low": estimate - half,
-                "conf_high": estimate + half,
-                "p_value": float(two_sided_p(estimate / error, df)),
-                "df": df,
-                "correction": "CR2" if able else "CR1",
-                "n_obs": found.n_obs,
-                "change": estimate - full,
-                "reason": found.reason[0],
-            }
-        )
+    rows = [
+        {"left_out": labels[group], **_without(without(main, groups != group), full, able)}
+        for group in np.unique(groups)
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _without(rest: SampleGroup, full: float, bias_reduced_error: bool) -> dict[str, object]:
+    """The row of one group left out, but for its name."""
+    found = estimate_group(rest)
+    reason, estimate = found.reason[0], found.estimate[0]
+    error, df = found.std_error[0], found.df
+    if bias_reduced_error and not reason:
+        error, df = small_sample_error(rest)
+    half = critical_value(df) * error if not reason else np.nan
+    return {
+        "estimate": estimate,
+        "std_error": error,
+        "conf_low": estimate - half,
+        "conf_high": estimate + half,
+        "p_value": float(two_sided_p(estimate / error, df)),
+        "df": df,
+        "correction": "CR2" if bias_reduced_error else "CR1",
+        "n_obs": found.n_obs,
+        "change": estimate - full,
+        "reason": reason,
+    }
 
 
 def small_sample_error(main: SampleGroup) -> tuple[float, float]:

@@ -19,8 +19,8 @@ from models.verdicts.evidence import (
 
 OVERRIDDEN = "The rule on error bars was overridden, so the interval may be too narrow to decide."
 FAILED = (
-    "A placebo that should show nothing shows an association, so that something else may have moved "
-    "both."
+    "A placebo that should show nothing shows an association, so that something else may have "
+    "moved both."
 )
 HOLDS_ZERO = (
     "The 95 % interval holds zero: the data fit an improvement, a worsening and no difference."
