@@ -24,6 +24,7 @@ Target = Literal["identity", "inverse-variance"]
 # Directions in which a cluster's residuals cannot vary (its own effects) have eigenvalue zero; the
 # cut is relative to the largest eigenvalue, so that the scale of the weights does not matter.
 NULL = 1e-9
+ALONE = 1e-6  # share of a coefficient's influence in such directions from which it has no CR2
 MOST_LEVELS = 4000
 
 
@@ -90,30 +91,36 @@ def _squared(fit: LinearFit, codes: tuple[NDArray[np.int64], ...], n_levels: int
 
 
 def bias_reduced(
-    fit: LinearFit, clusters: Clusters, target: Target = "identity"
+    fit: LinearFit, clusters: Clusters, target: Target = "identity", n_treatments: int = 0
 ) -> tuple[Floats, Floats]:
     """CR2 variance (k, k) and Satterthwaite degrees of freedom (k,) of each coefficient.
 
     Bell and McCaffrey (2002), Pustejovsky and Tipton (2018), with weights used for fitting and a
     working model of independent errors: of equal variance (target "identity", the default of
-    clubSandwich), or of variance one over the weight ("inverse-variance").
+    clubSandwich), or of variance one over the weight ("inverse-variance"). Without weights, raises
+    BadInput for one of the first `n_treatments` coefficients that one cluster (nearly) alone
+    determines: its residuals there cannot vary.
     """
     design = full_design(fit)
     influence = np.empty((clusters.size, fit.X.shape[1]))
     own = np.empty_like(influence)
     plain = np.zeros((clusters.size, len(design.inverse), fit.X.shape[1]))
     weighted = plain if design.even else np.zeros_like(plain)
+    lost, whole = np.zeros((2, *own.shape))
     for g, rows in enumerate(clusters.rows()):
         R, columns = design.block(rows)
         w = fit.weights[rows]
         directions = (fit.X[rows] * w[:, None]) @ fit.bread
-        adjusted = _adjust(design, R, columns, w, directions, target)
+        adjusted, lost[g] = _adjust(design, R, columns, w, directions, target)
+        whole[g] = (directions**2).sum(axis=0)
         influence[g] = adjusted.T @ fit.residuals[rows]
         variance = 1.0 if target == "identity" else 1.0 / w[:, None]
         own[g] = (adjusted**2 * variance).sum(axis=0)
         plain[g, columns] = R.T @ adjusted
         if not design.even:
             weighted[g, columns] = R.T @ (adjusted * w[:, None])
+    if design.even:
+        _require_others(fit, clusters, lost[:, :n_treatments], whole.sum(axis=0)[:n_treatments])
     return influence.T @ influence, _satterthwaite(design, own, plain, weighted, target)
 
 
@@ -124,32 +131,66 @@ def _adjust(
     w: Floats,
     vectors: Floats,
     target: Target,
-) -> Floats:
-    """A_g vectors, where A_g is the symmetric square root that makes the variance unbiased."""
+) -> tuple[Floats, Floats]:
+    """A_g vectors, where A_g is the symmetric square root that makes the variance unbiased.
+
+    Also the squares (p,) of what the vectors have in directions that are left out.
+    """
     inverse = design.inverse[np.ix_(columns, columns)]
+    root = np.ones((len(w), 1))
     if design.even:
-        return power(R, -inverse, -0.5, vectors)
-    if target == "inverse-variance":
-        scaled = R / np.sqrt(w)[:, None]
-        block = np.diag(w**-2.0) - scaled @ inverse @ scaled.T
+        block = spectrum(R, -inverse)
+    elif target == "inverse-variance":
         root = np.sqrt(w)[:, None]
-        shifted = block - np.eye(len(w))
-        return power(np.eye(len(w)), shifted, -0.5, vectors / root) / root
-    spread = design.spread[np.ix_(columns, columns)]
-    middle = np.block([[spread, -inverse], [-inverse, np.zeros_like(inverse)]])
-    return power(np.hstack([R, R * w[:, None]]), middle, -0.5, vectors)
+        scaled = R / root
+        shifted = np.diag(w**-2.0) - scaled @ inverse @ scaled.T - np.eye(len(w))
+        block = spectrum(np.eye(len(w)), shifted)
+    else:
+        spread = design.spread[np.ix_(columns, columns)]
+        middle = np.block([[spread, -inverse], [-inverse, np.zeros_like(inverse)]])
+        block = spectrum(np.hstack([R, R * w[:, None]]), middle)
+    lost = block.directions[:, ~block.kept].T @ vectors
+    return block.power(-0.5, vectors / root) / root, (lost**2).sum(axis=0)
 
 
-def power(U: Floats, C: Floats, exponent: float, vectors: Floats) -> Floats:
-    """(I + U C U')^exponent applied to vectors (n, p), null directions left out; U is (n, q)."""
+def _require_others(fit: LinearFit, clusters: Clusters, lost: Floats, whole: Floats) -> None:
+    """Refuse coefficients whose influence (G, k) lies where one cluster's residuals cannot vary."""
+    for j in np.flatnonzero(lost.sum(axis=0) > ALONE * whole):
+        cluster = clusters.labels[int(lost[:, j].argmax())]
+        raise BadInput(
+            "inference",
+            f"'{fit.terms[j]}' rests on cluster '{cluster}' of '{clusters.name}' (nearly) alone, "
+            "so that CR2 does not exist",
+            "use kind = 'randomization' or a coarser set of regressors",
+        )
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """I + U C U' by eigenvectors `directions` (n, r) in the span of U; elsewhere it is I.
+
+    kept (r,) flags the eigenvalues `values` (r,) that are not null.
+    """
+
+    directions: Floats
+    values: Floats
+    kept: NDArray[np.bool_]
+
+    def power(self, exponent: float, vectors: Floats) -> Floats:
+        """Its power applied to vectors (n, p), null directions left out."""
+        kept = self.kept
+        factors = np.where(kept, np.where(kept, self.values, 1.0) ** exponent, 0.0)
+        coordinates = self.directions.T @ vectors
+        changed: Floats = vectors + self.directions @ ((factors - 1.0)[:, None] * coordinates)
+        return changed
+
+
+def spectrum(U: Floats, C: Floats) -> Spectrum:
+    """Decompose I + U C U' for U (n, q) and symmetric C (q, q)."""
     Q, T = np.linalg.qr(U)
     values, E = np.linalg.eigh(np.eye(len(T)) + T @ C @ T.T)
     largest = max(float(values.max()), 1.0 if len(U) > len(T) else 0.0)
-    kept = values > NULL * largest
-    factors = np.where(kept, np.where(kept, values, 1.0) ** exponent, 0.0)
-    coordinates = Q.T @ vectors
-    rotated = E @ (factors[:, None] * (E.T @ coordinates))
-    return vectors + Q @ (rotated - coordinates)
+    return Spectrum(Q @ E, values, values > NULL * largest)
 
 
 def _satterthwaite(
@@ -205,7 +246,7 @@ def _without_each(
         if design is not None:
             R, columns = design.block(rows)
             inverse = design.inverse[np.ix_(columns[k:], columns[k:])]
-            dropped = power(R[:, k:] * root, -inverse, -1.0, own)
+            dropped = spectrum(R[:, k:] * root, -inverse).power(-1.0, own)
         yield total - own.T @ dropped
 
 

@@ -95,7 +95,7 @@ def _clustered_once(
     df: Floats | float = clusters.size - 1.0
     rule = f"t with {clusters.size - 1} df"
     if correction == "CR2":
-        vcov, df = bias_reduced(fit, clusters)
+        vcov, df = bias_reduced(fit, clusters, n_treatments=design.n_treatments)
         rule = "Satterthwaite df"
     elif correction == "CR3":
         vcov = jackknife(fit, clusters)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from data.errors import BadInput
 from models.design import Design
 from models.engine.audit import AuditSample, Judge, Neighbours, fit_placebos, quick_judges
 from models.engine.audit_costly import cluster_sums, costly_judges, leverage_of
@@ -186,6 +187,12 @@ def test_cr2_gives_no_number_where_one_cluster_alone_tells_the_treatment() -> No
     assert np.isfinite(error[0])
     assert np.isfinite(df[0])
     assert np.isnan(error[1])
+    how = Inference("cluster", ("parent",), "CR2")
+    spec = ModelSpec("m", "within", "y", ("x",), (), ("unit",), None, how)
+    for beyond in (1e-6, 0.0):  # the program's own fit refuses, where it once gave 1.5e-6
+        lonely = replace(data, X=np.where(data.parent == 3, 1.0, beyond)[:, None] * data.X)
+        with pytest.raises(BadInput, match="'x' rests on cluster '3' of 'parent'"):
+            within.fit(lonely, spec)
 
 
 def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws() -> None:
