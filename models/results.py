@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,6 +97,14 @@ class ModelResult:
         """The treatments' coefficients; of a path of effects all its steps, such as "x h=1"."""
         own = tuple(t for t in self.terms if t.term.split(" h=")[0] in self.treatment)
         return own or self.terms
+
+
+PLACEBO_TESTS = ("placebo_lead", "placebo_outcome")
+
+
+def failing(p_values: Sequence[float], level: float = 0.05) -> tuple[bool, ...]:
+    """Which of several placebos show something, the level divided by their number (Bonferroni)."""
+    return tuple(p * len(p_values) < level for p in p_values)
 
 
 def as_json(record: Any) -> Any:

@@ -6,17 +6,24 @@ from collections.abc import Iterator
 
 from models.engine.audit_costly import ENOUGH
 from models.engine.placebo_audit import UNFIT
-from models.engine.results import JointTest, PlaceboAudit
+from models.engine.results import JointTest, PlaceboAudit, RejectionRate
 
 
-def cautions(audit: PlaceboAudit, clusters: tuple[str, ...], joint: JointTest) -> Iterator[str]:
+def unfit_rows(audit: PlaceboAudit, clusters: tuple[str, ...]) -> RejectionRate | None:
+    """The rate of the rows' own t-test, CR1 by `clusters`, where it is too large to rely on."""
+    for rate in audit.rates:
+        if rate.correction == "CR1" and set(rate.by) == set(clusters):
+            return rate if rate.rejection_rate > UNFIT else None
+    return None
+
+
+def cautions(
+    audit: PlaceboAudit, rows: RejectionRate | None, joint: JointTest
+) -> Iterator[str]:
     """The audit's own, the one on the rows' t-tests, and the one on resampling few clusters."""
     if audit.warning is not None:
         yield audit.warning
-    own = [r for r in audit.rates if r.correction == "CR1" and set(r.by) == set(clusters)]
-    for rows in own:
-        if rows.chosen or rows.rejection_rate <= UNFIT:
-            continue
+    if rows is not None and not rows.chosen:
         yield (
             f"the rows' own t-tests ({rows.name}) reject a true null "
             f"{100 * rows.rejection_rate:.0f} % of the time on this panel, at a nominal 5 %: their "

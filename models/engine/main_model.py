@@ -21,7 +21,7 @@ from models.engine.setting import MAIN, Setting, codes_in
 from models.engine.subsets import Indices
 from models.fitting import fit_model
 from models.inference.dependence import distances_km
-from models.results import ModelResult
+from models.results import PLACEBO_TESTS, ModelResult
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def declared_placebos(setting: Setting) -> tuple[DeclaredPlacebo, ...]:
                 figures = term.estimate, term.std_error, term.p_value
                 found.append(DeclaredPlacebo(model.id, what, *figures))
     for test in _fitted(setting, setting.spec.id).tests:
-        if test.test in ("placebo_lead", "placebo_outcome"):
+        if test.test in PLACEBO_TESTS:
             found.append(DeclaredPlacebo(test.test, test.note, None, None, test.p_value))
     return tuple(found)
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import BadInput
 from data.panel import Panel
-from models.engine.cautions import cautions
+from models.engine.cautions import cautions, unfit_rows
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import MainModel
@@ -74,6 +74,7 @@ def _curve(
 ) -> Curve:
     """The record of all that was computed."""
     summary, by_pair = summarise(specs)
+    rows = unfit_rows(main.audit, setting.clusters)
     by, panel = setting.multiverse.leave_out, setting.panel
     index = {"unit": panel.unit, "parent": panel.parent}
     return Curve(
@@ -96,7 +97,8 @@ def _curve(
         placebos=main.placebos,
         leave_out_by=None if by is None else index.get(by) or by,
         seconds=seconds,
-        warnings=tuple(cautions(main.audit, setting.clusters, joint)),
+        rows_unfit=rows is not None,
+        warnings=tuple(cautions(main.audit, rows, joint)),
     )
 
 

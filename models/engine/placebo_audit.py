@@ -20,6 +20,7 @@ PLACEBOS = 2000
 BLOCK = 100  # placebos handled at a time
 BLOCKS = PLACEBOS // BLOCK
 NUMBERS = 2**28  # in the arrays of all blocks that are judged at a time
+CAUTIOUS = 0.03  # a 5 % test that rejects less often than this errs on the safe side
 WIDE_OF_IT = 0.075  # one that rejects more often than this leaves intervals a little too narrow
 UNFIT = 0.10  # a 5 % test that rejects more often than this misleads
 
@@ -107,22 +108,16 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
 def _rates(
     audited: Audited, judges: Sequence[Judge], rejected: NDArray[np.int64]
 ) -> list[RejectionRate]:
-    counted = [(int(no), int(known)) for no, known in rejected.T]
-    rates = [no / known if known else float("nan") for no, known in counted]
-    return [
-        RejectionRate(
-            kind=judge.kind,
-            by=judge.by,
-            correction=judge.correction,
-            rejection_rate=rate,
-            simulation_error=float(np.sqrt(rate * (1.0 - rate) / max(known, 1))),
-            n_clusters=judge.n_clusters,
-            placebos=known,
-            chosen=_is_chosen(judge, audited.chosen),
-        )
-        for judge, rate, (_, known) in zip(judges, rates, counted, strict=True)
-        if known
-    ]
+    found = []
+    for judge, (count, known) in zip(judges, rejected.T, strict=True):
+        if known == 0:
+            continue
+        rate = float(count / known)
+        error = float(np.sqrt(rate * (1.0 - rate) / known))
+        kind = judge.kind, judge.by, judge.correction
+        chosen = _is_chosen(judge, audited.chosen)
+        found.append(RejectionRate(*kind, rate, error, judge.n_clusters, int(known), chosen))
+    return found
 
 
 def _is_chosen(judge: Judge, chosen: InferenceUsed) -> bool:
@@ -154,7 +149,7 @@ def _conclusion(rate: float) -> str:
         return "its intervals are too narrow"
     if rate > WIDE_OF_IT:
         return "somewhat too often, so its intervals are a little too narrow"
-    return "about as often as it says" if rate >= 0.03 else "it errs on the side of caution"
+    return "about as often as it says" if rate >= CAUTIOUS else "it errs on the side of caution"
 
 
 def _warning(own: RejectionRate | None, rates: list[RejectionRate]) -> str | None:
@@ -166,4 +161,3 @@ def _warning(own: RejectionRate | None, rates: list[RejectionRate]) -> str | Non
         f"of the time on this panel, at a nominal 5 %: its error bars are too small; nearest to "
         f"its promise is {best.name} ({100 * best.rejection_rate:.0f} %)"
     )
-

@@ -163,9 +163,11 @@ class Curve:
     deviations of outcome per standard deviation of treatment) and main (true for the study's main
     model). `axes` lists the levels of each choice, `controls` the optional controls.
 
-    leave_out has left_out, estimate, std_error, conf_low, conf_high, p_value, n_obs, change (less
-    the estimate from all rows) and reason (why there is no estimate) for the main model without
-    each group; it is empty if not asked for. placebos are the study's own, beside the audit's.
+    leave_out has left_out, estimate, std_error, conf_low, conf_high, p_value, df, correction,
+    n_obs, change (less the estimate from all rows) and reason (why there is no estimate) for the main
+    model without each group; it is empty if not asked for. placebos are the study's own, beside the
+    audit's. rows_unfit says that the rows' own t-tests reject too many placebos: their intervals
+    are too narrow.
     """
 
     study: Study
@@ -187,6 +189,7 @@ class Curve:
     leave_out_by: str | None
     placebos: tuple[DeclaredPlacebo, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    rows_unfit: bool = False
     warnings: tuple[str, ...] = ()
 
 

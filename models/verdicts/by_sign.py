@@ -45,13 +45,11 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
     share = None if curve is None else multiverse_share(curve, term, model.outcome)
     ruling, reason = _ruling(model, term, better, others)
     if ruling == "supported":
-        ruling, reason = _in_placebos(results)
-    if ruling == "supported":
         ruling, reason = _in_multiverse(claim, curve, share)
     if ruling == "supported":
         ruling, reason = _against_compensation(model, better, reason)
-    if ruling == "inconclusive" and failed_placebos(results) and "placebo" not in reason:
-        reason = f"{reason} {FAILED}"
+    if ruling != "not supported" and failed_placebos(results):
+        ruling, reason = "inconclusive", f"{reason} {FAILED}"
     open_still = "" if contrast_of(model) else claim.leaves_open
     return Verdict(claim, ruling, "association", reason, share, open_still)
 
@@ -92,18 +90,6 @@ def own_interval(model: ModelResult, term: Term) -> str:
     if not (math.isfinite(term.conf_low) and math.isfinite(term.conf_high)):
         return "The headline estimate has no interval."
     return HOLDS_ZERO if term.conf_low <= 0 <= term.conf_high else ""
-
-
-def _in_placebos(results: StudyResults) -> tuple[Ruling, str]:
-    """Whether the study's own placebos show nothing, as they should."""
-    failed = failed_placebos(results)
-    if not failed:
-        return "supported", ""
-    named = ", ".join(f"“{placebo.name}”" for placebo in failed)
-    return "inconclusive", (
-        f"The headline points to better outcomes, but a placebo that should show nothing ({named}) "
-        "shows an association as well: something else may have moved both."
-    )
 
 
 def _in_multiverse(claim: Claim, curve: Curve | None, share: float | None) -> tuple[Ruling, str]:

@@ -9,12 +9,9 @@ from data.errors import BadInput
 from models.engine.results import Curve
 from models.estimators.events.event_study import AVERAGE as EVENT_AVERAGE
 from models.estimators.events.rules import NO_CAUSAL_READING
-from models.results import ModelResult, Term, Test
+from models.results import PLACEBO_TESTS, ModelResult, Term, Test, failing
 from models.study import ModelSpec
 from models.study.results import StudyResults
-
-LEVEL = 0.05
-PLACEBO_TESTS = ("placebo_lead", "placebo_outcome")
 
 
 def headline(results: StudyResults) -> tuple[ModelResult, Term]:
@@ -121,9 +118,10 @@ def placebos(results: StudyResults) -> tuple[Placebo, ...]:
 
 
 def failed_placebos(results: StudyResults) -> tuple[Placebo, ...]:
-    """The placebos that show something, at 5 % corrected for their number (Bonferroni)."""
+    """The placebos that show something, at 5 % corrected for their number."""
     found = placebos(results)
-    return tuple(placebo for placebo in found if placebo.p_value * len(found) < LEVEL)
+    fail = failing([placebo.p_value for placebo in found])
+    return tuple(placebo for placebo, failed in zip(found, fail, strict=True) if failed)
 
 
 def p_words(p: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.engine.placebo_audit import UNFIT
 from models.engine.results import Curve, RejectionRate
 from models.study.results import PanelSummary, StudyResults
 from reports.figures.style import (
@@ -23,7 +24,7 @@ from reports.sources import source_line
 from reports.variables import panel_word
 
 ROW, LEFT = 0.19, 2.2  # inches
-NOMINAL, UNFIT = 5.0, 10.0  # per cent
+NOMINAL = 5.0  # per cent
 
 
 def audit_plot(curve: Curve, results: StudyResults) -> Picture:
@@ -53,7 +54,7 @@ def audit_plot(curve: Curve, results: StudyResults) -> Picture:
 
 
 def _colour(rate: RejectionRate) -> str:
-    unfit = 100 * rate.rejection_rate > UNFIT
+    unfit = rate.rejection_rate > UNFIT
     return ALARM if unfit else ACCENT if rate.chosen else OTHER
 
 

@@ -80,8 +80,7 @@ def sorted_specs(curve: Curve) -> pd.DataFrame:
 def subtitle(curve: Curve) -> str:
     """The curve in one sentence: how many, which signs, and the joint test."""
     summary, above = curve.summary, per_cent(curve.summary.share_positive)
-    narrow = any("rows' own t-tests" in warning for warning in curve.warnings)
-    band = "Band: 95 % intervals (CR1)" + (", too narrow on this panel" if narrow else "")
+    band = "Band: 95 % intervals (CR1)" + (", too narrow on this panel" if curve.rows_unfit else "")
     return (
         f"{summary.specs:,} defensible specifications: {above} above zero "
         f"({per_cent(summary.share_positive_significant)} with p < 0.05 by t-test and bootstrap), "

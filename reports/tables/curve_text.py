@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from models.engine.results import Curve, Summary
+from models.results import failing
 from reports.numbers import decimals_for, fixed, p_value, per_cent
 from reports.tables.notes import sentence
 
@@ -112,15 +113,15 @@ def _leave_out(curve: Curve) -> str:
 
 def _placebos(curve: Curve) -> str:
     """How the study's own placebos came out; nothing without any."""
-    known = [placebo for placebo in curve.placebos if placebo.p_value is not None]
-    found = sum((placebo.p_value or 0.0) * len(known) < 0.05 for placebo in known)
-    named = "; ".join(f"{each.what} (p {_in_words(each.p_value)})" for each in known)
+    known = [(each.what, each.p_value) for each in curve.placebos if each.p_value is not None]
+    found = sum(failing([p for _, p in known]))
+    named = "; ".join(f"{what} (p {_in_words(p)})" for what, p in known)
     result = f"{found} of {len(known)} do" if found else "none does"
     said = f"Placebos of the study, which should show nothing: {result}"
     return f"{said} at 5 %, corrected for their number: {named}." if known else ""
 
 
-def _in_words(p: float | None) -> str:
+def _in_words(p: float) -> str:
     text = p_value(p)
     return text if text.startswith("<") else f"= {text}"
 
