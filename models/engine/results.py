@@ -164,10 +164,10 @@ class Curve:
     model). `axes` lists the levels of each choice, `controls` the optional controls.
 
     leave_out has left_out, estimate, std_error, conf_low, conf_high, p_value, df, correction,
-    n_obs, change (less the estimate from all rows) and reason (why there is no estimate) for the main
-    model without each group; it is empty if not asked for. placebos are the study's own, beside the
-    audit's. rows_unfit says that the rows' own t-tests reject too many placebos: their intervals
-    are too narrow.
+    n_obs, change (less the estimate from all rows) and reason (why there is no estimate) for the
+    main model without each group; it is empty if not asked for. placebos are the study's own,
+    beside the audit's. rows_unfit says that the rows' own t-tests reject too many placebos: their
+    intervals are too narrow.
     """
 
     study: Study
