@@ -41,8 +41,8 @@ def warning(subject: Subject) -> Text:
 
 
 def _one(subject: Subject, placebo: Placebo) -> Text:
-    label = subject.variables.label
-    treatment, outcome = (in_sentence(label(n)) for n in (placebo.treatment, placebo.outcome))
-    words = placebo.note or f"{treatment}, and {outcome}"
+    columns = filter(None, (placebo.treatment, placebo.outcome))
+    named = [in_sentence(subject.variables.label(name)) for name in columns]
+    words = placebo.note or ", and ".join(named)
     result = result_id(subject.results.study.id, *placebo.figure)
     return say(f"{words} (p ", Span(p_words(placebo.p_value), result), ")")

@@ -389,3 +389,15 @@ def test_a_placebo_that_shows_something_keeps_a_claim_from_being_supported(
     assert ("which a placebo shares" in plain(answer(subject))) == (ruling == "inconclusive")
     (said,) = (plain(text) for text in placebo_words(subject))
     assert listed in said
+
+
+def test_a_placebo_among_the_headline_s_own_tests_counts_too() -> None:
+    case = with_headline((-0.8, 0.3))
+    note = "coefficient of esf on older_unemp_rate"
+    test = Test("placebo_outcome", 3.1, 24.0, 0.004, note)
+    case = replace(case, models=(replace(case.models[0], tests=(test,)),))
+    subject = Subject.of(case, "run", agreeing())
+    assert {v.ruling for v in subject.verdicts if v.claim.id == "Y1"} == {"inconclusive"}
+    (said,) = (plain(text) for text in placebo_words(subject))
+    assert f"one of one placebo shows one: {note} (p 0.004)" in said
+    assert note in plain(standing(subject))
