@@ -15,12 +15,14 @@ import scipy.sparse as sp
 
 from data.errors import BadInput
 from models import schur
+from models.components import LINKS, wider_first
 from models.design import Codes, Floats
 from models.schur import Solver, Table, tables_of
 
 # A projection is repeated until the group means of its residual fall below this share of the
 # largest one: by the dense factor, and by conjugate gradients. Above the last, it has failed.
 CLEAN, CLEAN_ITERATIVE, FAILED = 1e-14, 1e-12, 1e-9
+SIDE = 64  # rows looked at side by side
 ROWS = 2**14  # rows handled at a time where an intermediate as long as the panel would not pay
 
 
@@ -54,7 +56,7 @@ class Absorption:
                 return out
             for codes, values in zip(self.effects, self.coefficients(sums), strict=True):
                 for start in range(0, len(out), ROWS):
-                    out[start : start + ROWS] -= values[codes[start : start + ROWS]]
+                    out[start : start + ROWS] -= values.take(codes[start : start + ROWS], axis=0)
         if iterative and not self._within(FAILED, self._sums(out), Z):
             what = "their levels are too weakly linked to be told apart"
             raise BadInput("effects", what, "use fewer or coarser effects")
@@ -76,7 +78,7 @@ class Absorption:
 
     def _within(self, share: float, sums: list[Floats], Z: Floats) -> bool:
         """Whether all group means are within that share of their column's largest value."""
-        size = share * np.abs(Z).max(axis=0, initial=0.0)
+        size = share * _largest(Z)
         means = [np.abs(s / t[:, None]) for s, t in zip(sums, self.totals, strict=True)]
         return all(bool(np.all(mean <= size)) for mean in means)
 
@@ -101,6 +103,7 @@ def absorb(codes: tuple[Codes, ...], weights: Floats | None, n: int) -> Absorpti
     effects = _without_spanned([dense_codes(np.asarray(c)) for c in codes])
     if any(len(c) != n for c in effects):
         raise ValueError(f"an effect does not have {n} rows")
+    effects = _in_order(effects)
     totals = tuple(group_totals(c, weights) for c in effects)
     if len(effects) < 2:
         empty = np.zeros((len(totals[0]) if totals else 0, 0))
@@ -140,6 +143,23 @@ def group_sums(codes: Codes, Z: Floats, weights: Floats | None, n_groups: int) -
 def joint_rank(codes: tuple[Codes, ...], n: int) -> int:
     """Rank of the stacked dummies of the effects: what they cost in degrees of freedom."""
     return absorb(codes, None, n).rank
+
+
+def _in_order(effects: tuple[Codes, ...]) -> tuple[Codes, ...]:
+    """The effects, the one to be eliminated first: of two, that with more levels in a part."""
+    levels = [int(codes.max(initial=-1)) + 1 for codes in effects]
+    if len(effects) != 2 or np.prod(levels) <= schur.FEW_CELLS or len(effects[0]) > LINKS:
+        return effects
+    return wider_first(effects[0], effects[1], levels[0], levels[1])
+
+
+def _largest(Z: Floats) -> Floats:
+    """The largest absolute value (p,) of each column of Z (n, p)."""
+    size, p = np.abs(Z), Z.shape[1]
+    whole = len(Z) // SIDE * SIDE  # a maximum over long rows is many times faster than over short
+    wide = size[:whole].reshape(whole // SIDE, SIDE * p).max(axis=0, initial=0.0)
+    rest: Floats = size[whole:].max(axis=0, initial=0.0)
+    return np.maximum(wide.reshape(SIDE, p).max(axis=0), rest)
 
 
 def _without_spanned(effects: list[Codes]) -> tuple[Codes, ...]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
-from scipy.sparse.csgraph import connected_components
 
+from models.components import block_inverse, components
 from models.design import Codes, Floats
 
 # Beyond this many levels outside the largest effect, conjugate gradients replace the dense factor.
@@ -23,6 +23,7 @@ ITERATIONS = 3000
 # A pivot below this share of its level's weight is round-off: the level adds nothing to the rank.
 PIVOT = 1e-10
 DENSE_CELLS = 2**17  # of a cross-tabulation that still pays as a dense array: a megabyte
+FEW_CELLS = 2**13  # of one that is not worth looking through for parts that nothing links
 Solver = Callable[[Floats], Floats]
 Table = Floats | sp.csr_array
 
@@ -47,11 +48,13 @@ def tables_of(
     """Cross-tabulate effects (n,) without gaps in their codes, the largest first."""
     first, *others = effects
     ends = np.cumsum([len(total) for total in totals[1:]])
-    if len(totals[0]) * ends[-1] <= DENSE_CELLS:
+    if len(totals[0]) * ends[-1] <= (DENSE_CELLS if len(others) > 1 else FEW_CELLS):
         cross = [tabulate(first, other, weights) for other in others]
         within = [[tabulate(one, two, weights) for two in others] for one in others]
         return Tables(np.hstack(cross), np.block(within), ends)
     tabs = [cross_tabulate(first, other, weights) for other in others]
+    if len(others) == 1:
+        return Tables(tabs[0], sp.csr_array(sp.diags_array(totals[1])), ends)
     blocks = [
         [
             sp.diags_array(totals[1 + i]) if i == j else cross_tabulate(one, two, weights)
@@ -84,9 +87,13 @@ def dense(table: Table) -> Floats:
 def solver(first: Floats, tables: Tables) -> tuple[Solver, int]:
     """Generalised inverse and rank of within - cross' first^-1 cross; first (a,) are totals."""
     scale = 1.0 / np.sqrt(tables.within.diagonal())
-    if isinstance(tables.cross, np.ndarray) and isinstance(tables.within, np.ndarray):
-        half = tables.cross * scale / np.sqrt(first)[:, None]
-        return _dense_solver(tables.within * scale * scale[:, None] - half.T @ half, scale)
+    if len(tables.ends) == 1 and isinstance(tables.cross, sp.csr_array):
+        by_parts = block_inverse(tables.cross, first, tables.within.diagonal())
+        if by_parts is not None:
+            return by_parts
+    if np.prod(tables.cross.shape, dtype=float) <= DENSE_CELLS:
+        half = dense(tables.cross) * scale / np.sqrt(first)[:, None]
+        return _dense_solver(dense(tables.within) * scale * scale[:, None] - half.T @ half, scale)
     across = sp.csr_array(tables.cross)
     shared = sp.csr_array(sp.diags_array(1.0 / np.sqrt(first)) @ across @ sp.diags_array(scale))
     own = sp.csr_array(sp.diags_array(scale) @ tables.within @ sp.diags_array(scale))
@@ -94,7 +101,8 @@ def solver(first: Floats, tables: Tables) -> tuple[Solver, int]:
         return _dense_solver((own - shared.T @ shared).toarray(), scale)
     starts = np.append(0, tables.ends[:-1])
     tabs = [across[:, start:end] for start, end in zip(starts, tables.ends, strict=True)]
-    return _gradient_solver(own, shared, scale), len(scale) - sum(map(_components, tabs))
+    parts = (components(sp.csr_array(tab)).count for tab in tabs)
+    return _gradient_solver(own, shared, scale), len(scale) - sum(parts)
 
 
 def _dense_solver(schur: Floats, scale: Floats) -> tuple[Solver, int]:
@@ -131,11 +139,3 @@ def _gradient_solver(own: sp.csr_array, shared: sp.csr_array, scale: Floats) -> 
         return np.column_stack(columns) * scale[:, None]
 
     return solve
-
-
-def _components(tab: sp.csr_array) -> int:
-    """The number of parts of the graph that links the levels of two effects."""
-    rows, columns = tab.nonzero()
-    size = sum(tab.shape)
-    links = np.ones(len(rows)), (rows, columns + tab.shape[0])
-    return int(connected_components(sp.csr_array(links, shape=(size, size)), directed=False)[0])

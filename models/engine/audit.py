@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from models.absorb import group_sums
+from models.absorb import Absorption, absorb, group_sums
 from models.design import Codes, Floats
 from models.engine.crossproducts import NO_VARIATION
 from models.engine.curve import two_sided_p
@@ -47,6 +47,12 @@ class AuditSample:
     period: Codes
     neighbours: Neighbours | None = None
     time: str = "time"
+
+    @cached_property
+    def absorption(self) -> Absorption:
+        """The projection off the effects."""
+        weights = None if np.all(self.projected.weights == 1.0) else self.projected.weights
+        return absorb(self.projected.effects, weights, self.projected.n_obs)
 
     @cached_property
     def basis(self) -> Floats:
@@ -92,7 +98,7 @@ class Judge:
 def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> PlaceboFits:
     """Regress the outcome on each placebo treatment (n, B), controls and effects."""
     w = sample.projected.weights
-    x = sample.projected.absorption.residual(treatments)
+    x = sample.absorption.residual(treatments)
     weighted = basis * w[:, None]
     x -= basis @ (weighted.T @ x)
     y = sample.projected.Z[:, 0]

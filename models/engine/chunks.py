@@ -17,7 +17,7 @@ import pandas as pd
 
 from models.design import Floats
 from models.engine.declared import Stratum
-from models.engine.estimation import estimate_group
+from models.engine.estimation import estimate_groups
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
@@ -92,7 +92,7 @@ class Here:
         """The estimates of one chunk."""
         setting, (position, stratum) = self.setting, self.parts[chunk]
         groups = sample_groups(setting.columns, setting.declared, stratum, setting.clusters)
-        estimated = [(group, estimate_group(group, resampling=True)) for group in groups]
+        estimated = list(estimate_groups(groups))
         resamplers = [found.resampler for _, found in estimated if found.resampler is not None]
         self._resamplers[chunk] = resamplers
         present = [resampler.cluster for resampler in resamplers]

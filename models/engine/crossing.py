@@ -15,16 +15,14 @@ from models.engine.projection import Projected
 from models.schur import tabulate
 
 
-def crossing_sums(
-    projected: Projected, unit: Floats, cluster: Codes, n_clusters: int
-) -> Floats:
+def crossing_sums(projected: Projected, cluster: Codes, n_clusters: int) -> Floats:
     """Sums F (G, p, r) such that z_g' P z_h = F_g[i] . F_h[j] for columns i, j of W^(1/2) Z.
 
-    P projects on what the crossing effects add to the nested ones, and unit (n, p) is W^(1/2) Z
-    in the scale of the cross-products; r is the rank that the crossing effects add.
+    P projects on what the crossing effects add to the nested ones, and Z is in the scale of the
+    cross-products, where all columns have unit length; r is the rank that the crossing effects add.
     """
     nested, crossing = _apart(projected, cluster)
-    root = np.sqrt(projected.weights)
+    unit, root = projected.unit_length[0], np.sqrt(projected.weights)
     sums = []
     for codes in crossing:
         n_levels = int(codes.max()) + 1

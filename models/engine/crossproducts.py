@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,23 +79,8 @@ def symmetric_products(left: Floats, right: Floats) -> Floats:
     return packed
 
 
-def unit_columns(Z: Floats, weights: Floats, before: Floats) -> tuple[Floats, Floats]:
-    """W^(1/2) Z with columns of unit length (n, p), and their lengths (p,).
-
-    `before` (p,) holds the columns' lengths before the projection; a column of which nothing is
-    left becomes zero, with length zero.
-    """
-    rooted = Z * np.sqrt(weights)[:, None]
-    scale = np.sqrt(np.einsum("ij,ij->j", rooted, rooted))
-    scale[scale**2 <= NO_VARIATION * before**2] = 0.0
-    return rooted * np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0), scale
-
-
-def cross_products(
-    Z: Floats, weights: Floats, before: Floats, groupings: Sequence[Grouping]
-) -> CrossProducts:
-    """Condense projected columns Z (n, p) by each grouping; `before` as in `unit_columns`."""
-    unit, scale = unit_columns(Z, weights, before)
+def cross_products(unit: Floats, scale: Floats, groupings: Sequence[Grouping]) -> CrossProducts:
+    """Condense weighted columns of unit length (n, p), once `scale` (p,) long, by each grouping."""
     root: Floats = np.asarray(np.linalg.qr(unit, mode="r"))
     short = unit.shape[1] - len(root)  # positive where there are fewer rows than columns
     groups = tuple(
@@ -105,27 +91,34 @@ def cross_products(
         )
         for grouping in groupings
     )
-    return CrossProducts(np.pad(root, ((0, short), (0, 0))), scale, len(Z), groups)
+    return CrossProducts(np.pad(root, ((0, short), (0, 0))), scale, len(unit), groups)
 
 
 def packed_by_group(Z: Floats, codes: Codes, n_groups: int) -> Floats:
     """Each group's Z_g'Z_g as a packed upper triangle (G, P)."""
-    order = np.argsort(codes, kind="stable")
-    ordered = Z[order]
+    ordered = Z
+    if np.any(codes[1:] < codes[:-1]):
+        ordered = Z.take(np.argsort(codes, kind="stable"), axis=0)
     ends = np.cumsum(np.bincount(codes, minlength=n_groups))
     p = Z.shape[1]
     blocks = np.zeros((n_groups, p, p))
     for g, (start, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True)):
         rows = ordered[start:end]
         np.matmul(rows.T, rows, out=blocks[g])
-    upper = np.triu_indices(p)
-    return np.ascontiguousarray(blocks[:, upper[0], upper[1]])
+    return blocks.reshape(n_groups, p * p).take(_upper(p), axis=1)
+
+
+@lru_cache
+def _upper(p: int) -> Codes:
+    """Where the upper triangle of a matrix (p, p) stands in its rows, one after the other (P,)."""
+    rows, columns = np.triu_indices(p)
+    return rows * p + columns
 
 
 def unpacked(packed: Floats, p: int) -> Floats:
     """Symmetric matrices (G, p, p) from their packed upper triangles (G, P)."""
-    upper = np.triu_indices(p)
+    rows, columns = divmod(_upper(p), p)
     full = np.empty((len(packed), p, p))
-    full[:, upper[0], upper[1]] = packed
-    full[:, upper[1], upper[0]] = packed
+    full[:, rows, columns] = packed
+    full[:, columns, rows] = packed
     return full

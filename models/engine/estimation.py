@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 
 from models.absorb import dense_codes
 from models.design import Floats
 from models.engine.crossing import crossing_sums
-from models.engine.crossproducts import CrossProducts, unit_columns
+from models.engine.crossproducts import CrossProducts
 from models.engine.curve import Cells, Estimates, estimate_curve
-from models.engine.projection import Projected, condense, project
+from models.engine.many_samples import in_stacks, project_together
+from models.engine.projection import Projected, condense
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup
 from models.engine.subsets import Flags, Indices, residualise
@@ -52,13 +55,38 @@ class GroupEstimates:
         return min(self.n_clusters) - 1.0
 
 
-def estimate_group(group: SampleGroup, resampling: bool = False) -> GroupEstimates:
-    """Estimate all cells of a sample group with CR1 errors, and a resampler if wanted."""
-    sizes = tuple(int(np.count_nonzero(np.bincount(codes))) for codes in group.clusters)
-    hopeless = FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
-    if hopeless:
-        return _nothing(group, sizes, hopeless)
-    projected = project(group.Z, group.weights, group.effects)
+def estimate_group(group: SampleGroup) -> GroupEstimates:
+    """Estimate all cells of a sample group with CR1 errors."""
+    return next(estimate_groups([group], resampling=False))[1]
+
+
+def estimate_groups(
+    groups: Iterable[SampleGroup], resampling: bool = True
+) -> Iterator[tuple[SampleGroup, GroupEstimates]]:
+    """Estimate all cells of a stratum's sample groups with CR1 errors; resamplers if wanted."""
+    for stack in in_stacks(groups):
+        sizes = [_cluster_counts(group) for group in stack]
+        able = [not _hopeless(group, size) for group, size in zip(stack, sizes, strict=True)]
+        projected = iter(project_together(list(compress(stack, able))))
+        for group, size in zip(stack, sizes, strict=True):
+            if hopeless := _hopeless(group, size):
+                yield group, _nothing(group, size, hopeless)
+            else:
+                yield group, _estimated(group, next(projected), size, resampling)
+
+
+def _cluster_counts(group: SampleGroup) -> tuple[int, ...]:
+    return tuple(int(np.count_nonzero(np.bincount(codes))) for codes in group.clusters)
+
+
+def _hopeless(group: SampleGroup, sizes: tuple[int, ...]) -> str:
+    """Why nothing can be estimated on these rows, empty if something might."""
+    return FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
+
+
+def _estimated(
+    group: SampleGroup, projected: Projected, sizes: tuple[int, ...], resampling: bool
+) -> GroupEstimates:
     products = condense(projected, group.clusters)
     cells = Cells(group.outcome, group.treatment, group.subset)
     targets = np.arange(len(group.targets))
@@ -95,9 +123,8 @@ def _nothing(group: SampleGroup, sizes: tuple[int, ...], reason: str) -> GroupEs
 def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:
     """What resampling by the first cluster needs, and which of all clusters are present."""
     present = np.flatnonzero(np.bincount(group.clusters[0]))
-    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
     codes = dense_codes(group.clusters[0])
-    return crossing_sums(projected, unit, codes, len(present)), present
+    return crossing_sums(projected, codes, len(present)), present
 
 
 def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[str, ...]:

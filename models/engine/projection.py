@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from models.absorb import Absorption, absorb, dense_codes, is_nested, joint_rank
+from models.absorb import absorb, dense_codes, is_nested, joint_rank
 from models.design import Codes, Floats
-from models.engine.crossproducts import CrossProducts, Grouping, cross_products
+from models.engine.crossproducts import NO_VARIATION, CrossProducts, Grouping, cross_products
 
 
 @dataclass(frozen=True)
 class Projected:
     """Columns Z (n, p) less their projection on the effects; weights (n,) are ones if none.
 
-    before (p,) holds the columns' lengths, about their means, before the projection.
+    before (p,) holds the columns' lengths, about their means, before the projection; rank is that
+    of the effects together.
     """
 
     Z: Floats
     weights: Floats
     before: Floats
     effects: tuple[Codes, ...]
-    absorption: Absorption
+    rank: int
 
     @property
     def n_obs(self) -> int:
         """Rows in the sample."""
         return len(self.Z)
+
+    @cached_property
+    def unit_length(self) -> tuple[Floats, Floats]:
+        """W^(1/2) Z with columns of unit length (n, p), and their lengths (p,).
+
+        A column of which the projection leaves nothing becomes zero, with length zero.
+        """
+        rooted = self.Z * np.sqrt(self.weights)[:, None]
+        scale = np.sqrt(np.einsum("ij,ij->j", rooted, rooted))
+        scale[scale**2 <= NO_VARIATION * self.before**2] = 0.0
+        rooted *= np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
+        return rooted, scale
 
 
 def project(columns: Floats, weights: Floats | None, effects: tuple[Codes, ...]) -> Projected:
@@ -42,7 +56,7 @@ def project(columns: Floats, weights: Floats | None, effects: tuple[Codes, ...])
     w = np.ones(n) if weights is None else weights * (n / weights.sum())
     centred = columns - (w @ columns) / n
     before = np.sqrt(np.einsum("i,ij,ij->j", w, centred, centred))
-    return Projected(absorption.residual(centred), w, before, effects, absorption)
+    return Projected(absorption.residual(centred), w, before, effects, absorption.rank)
 
 
 def groupings(projected: Projected, clusters: tuple[Codes, ...]) -> tuple[Grouping, ...]:
@@ -71,12 +85,9 @@ def effects_counted(projected: Projected, clusters: tuple[Codes, ...]) -> int:
     )
     if len(nested) == len(projected.effects):
         return 1
-    rank = projected.absorption.rank
-    return rank - joint_rank(nested, projected.n_obs) + 1 if nested else rank
+    return projected.rank - joint_rank(nested, projected.n_obs) + 1 if nested else projected.rank
 
 
 def condense(projected: Projected, clusters: tuple[Codes, ...]) -> CrossProducts:
     """Cross-products of the projected columns by the clusters' groupings."""
-    return cross_products(
-        projected.Z, projected.weights, projected.before, groupings(projected, clusters)
-    )
+    return cross_products(*projected.unit_length, groupings(projected, clusters))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.design import Floats
 from models.engine.crossproducts import NO_VARIATION
+from models.sweep import sweep
 
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
@@ -76,13 +77,15 @@ def _sweep_prefixes(gram: Floats, m: int, subsets: Flags) -> tuple[Floats, Flags
     kept = np.zeros((m, 1), dtype=bool)
     node = np.zeros(subsets.shape[1], dtype=np.int64)  # the prefix each subset belongs to
     for j in range(m):
-        branches, branch = np.unique(2 * node + subsets[j], return_inverse=True)
+        branch = 2 * node + subsets[j]
+        present = np.bincount(branch) > 0
+        branches, branch = np.flatnonzero(present), (np.cumsum(present) - 1)[branch]
         parent, wanted = branches // 2, branches % 2 == 1
         able = wanted & (swept[j, j, parent] > NO_VARIATION)
         plain, pivoted = np.flatnonzero(~able), np.flatnonzero(able)
         grown = np.empty((*gram.shape, len(branches)))
         grown[:, :, : len(plain)] = _chosen(swept, parent[plain])
-        _sweep(_chosen(swept, parent[pivoted]), j, grown[:, :, len(plain) :])
+        sweep(_chosen(swept, parent[pivoted]), j, grown[:, :, len(plain) :])
         place = np.empty(len(branches), dtype=np.int64)
         order = np.concatenate([plain, pivoted])
         place[order] = np.arange(len(branches))
@@ -94,19 +97,3 @@ def _sweep_prefixes(gram: Floats, m: int, subsets: Flags) -> tuple[Floats, Flags
 def _chosen(stack: Floats, which: Indices) -> Floats:
     """The matrices (p, p, U) of these nodes, in ascending order; no copy where that is all."""
     return stack if len(which) == stack.shape[2] else stack[:, :, which]
-
-
-def _sweep(stack: Floats, pivot: int, out: Floats) -> None:
-    """Symmetric sweep of matrices (p, p, U) on one pivot: the regression on that column.
-
-    Afterwards entry (i, pivot) is the coefficient of i on the pivot, entries away from the pivot
-    are residual cross-products, and (pivot, pivot) is minus the inverse.
-    """
-    row = stack[pivot]
-    scaled = row / row[pivot]
-    for i in range(len(row)):  # one row of all matrices at a time stays in the cache
-        np.multiply(scaled, row[i], out=out[i])
-        np.subtract(stack[i], out[i], out=out[i])
-    out[pivot] = scaled
-    out[:, pivot] = scaled
-    out[pivot, pivot] = -1.0 / row[pivot]

@@ -31,7 +31,6 @@ def regsi(data: curve.Data, _: Path) -> curve.Answer:
 
 def _regsi(data: curve.Data) -> curve.Answer:
     from models.engine.crossing import crossing_sums
-    from models.engine.crossproducts import unit_columns
     from models.engine.curve import Cells, critical_value, estimate_curve
     from models.engine.joint import ObservedCurve, joint_test
     from models.engine.projection import condense, project
@@ -46,8 +45,7 @@ def _regsi(data: curve.Data) -> curve.Answer:
     controls = np.arange(2, 2 + curve.CONTROLS)
     solved = residualise(products.root, controls, np.arange(2), curve.subsets())
     found = estimate_curve(products, solved, cells)
-    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
-    crossing = crossing_sums(projected, unit, data["cluster"], size)
+    crossing = crossing_sums(projected, data["cluster"], size)
     resampler = Resampler(products, crossing, solved, cells, np.arange(size))
     one = np.ones(len(every))
     t = found.estimate / found.std_error

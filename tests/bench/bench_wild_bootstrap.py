@@ -46,7 +46,6 @@ def regsi(data: Data, _: Path) -> Answer:
 
 def _regsi(data: Data) -> Answer:
     from models.engine.crossing import crossing_sums
-    from models.engine.crossproducts import unit_columns
     from models.engine.curve import Cells, estimate_curve
     from models.engine.projection import condense, project
     from models.engine.resampling import Resampler, sign_draws
@@ -59,8 +58,7 @@ def _regsi(data: Data) -> Answer:
     cells, every = Cells(zero, zero + 1, zero), np.ones((3, 1), dtype=bool)
     solved = residualise(products.root, np.arange(2, 5), np.arange(2), every)
     found = estimate_curve(products, solved, cells)
-    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
-    crossing = crossing_sums(projected, unit, cluster, size)
+    crossing = crossing_sums(projected, cluster, size)
     resampler = Resampler(products, crossing, solved, cells, np.arange(size))
     t = float(found.estimate[0] / found.std_error[0])
     drawn = resampler.statistics(sign_draws(size, DRAWS, 1)[0])[1]

@@ -12,7 +12,6 @@ from scipy.linalg import qr
 
 from models.engine import stacked
 from models.engine.crossing import crossing_sums
-from models.engine.crossproducts import unit_columns
 from models.engine.curve import Cells
 from models.engine.projection import condense, project
 from models.engine.resampling import (
@@ -49,13 +48,12 @@ def resampler(frame: pd.DataFrame, effects: tuple[str, ...], weighted: bool) -> 
     weights = frame["w"].to_numpy() if weighted else None
     projected = project(frame[["y", "x", *CONTROLS]].to_numpy(), weights, codes)
     products = condense(projected, (parent,))
-    unit, _ = unit_columns(projected.Z, projected.weights, projected.before)
     n_clusters = int(parent.max()) + 1
     subsets: Flags = (np.arange(8) >> np.arange(3)[:, None] & 1).astype(bool)
     zeros = np.zeros(8, dtype=np.int64)
     return Resampler(
         products,
-        crossing_sums(projected, unit, parent, n_clusters),
+        crossing_sums(projected, parent, n_clusters),
         residualise(products.root, np.array([2, 3, 4]), np.array([0, 1]), subsets),
         Cells(zeros, zeros + 1, np.arange(8)),
         np.arange(n_clusters),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from data.errors import BadInput
 from models import schur
 from models.absorb import absorb, is_nested, joint_rank
+from models.components import BlockInverse
 from models.design import Codes, Floats
 
 
@@ -50,7 +51,7 @@ def test_projection_and_rank_are_those_of_the_dummies(
 
 
 def _make_iterative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
+    monkeypatch.setattr(schur, "FEW_CELLS", 0)
     monkeypatch.setattr(schur, "DENSE_LEVELS", 5)
 
 
@@ -58,13 +59,36 @@ def test_sparse_tables_give_what_dense_ones_do(monkeypatch: pytest.MonkeyPatch) 
     everything, weights, Z = drawn(5, n=600)
     effects = (everything[0], everything[2], everything[3])
     dense = absorb(effects, weights, 600)
-    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
+    monkeypatch.setattr(schur, "FEW_CELLS", 0)
     sparse = absorb(effects, weights, 600)
     assert isinstance(dense.cross, np.ndarray)
     assert not isinstance(sparse.cross, np.ndarray)
     assert sparse.rank == dense.rank
     assert sparse.residual(Z) == pytest.approx(dense.residual(Z), abs=1e-10)
-    assert sparse.inverse() == pytest.approx(dense.inverse(), abs=1e-10)
+    D = dummies(dense.effects)  # generalised inverses differ, what they project on does not
+    expected = D @ dense.inverse() @ D.T
+    assert D @ sparse.inverse() @ D.T == pytest.approx(expected, abs=1e-10)
+
+
+@given(seed=st.integers(0, 10_000), weighted=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_parts_that_nothing_links_are_solved_by_themselves(seed: int, weighted: bool) -> None:
+    """Units and country-years: weak links, parts of one row, a unit with one country-year."""
+    rng = np.random.default_rng(seed)
+    unit = rng.integers(0, 40, 200)
+    effects = (unit, unit // 5 * 7 + rng.integers(0, 7, 200))
+    weights = rng.uniform(0.05, 3.0, 200) if weighted else None
+    Z = rng.normal(size=(200, 3)) * [1.0, 50.0, 1e-3] + [0.0, 2000.0, 1.0]
+    whole = absorb(effects, weights, 200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schur, "FEW_CELLS", 0)
+        parts = absorb(effects, weights, 200)
+    assert isinstance(parts.solve, BlockInverse)
+    assert parts.rank == whole.rank == joint_rank(effects, 200)
+    assert parts.residual(Z) == pytest.approx(whole.residual(Z), abs=1e-10)
+    D = dummies(whole.effects)
+    expected = D @ whole.inverse() @ D.T
+    assert D @ parts.inverse() @ D.T == pytest.approx(expected, abs=1e-10)
 
 
 def test_many_levels_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:

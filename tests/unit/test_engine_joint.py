@@ -7,7 +7,6 @@ import pytest
 
 from models.design import Floats
 from models.engine.crossing import crossing_sums
-from models.engine.crossproducts import unit_columns
 from models.engine.curve import Cells, critical_value, estimate_curve
 from models.engine.joint import ObservedCurve, curve_statistics, joint_test
 from models.engine.projection import condense, project
@@ -38,8 +37,7 @@ def curve_test(
     targets, columns = np.arange(2), np.arange(2, 2 + CONTROLS)
     solved = residualise(products.root, columns, targets, subsets)
     found = estimate_curve(products, solved, cells)
-    unit_length, _ = unit_columns(projected.Z, projected.weights, projected.before)
-    crossing = crossing_sums(projected, unit_length, cluster, n_clusters)
+    crossing = crossing_sums(projected, cluster, n_clusters)
     everyone = np.arange(n_clusters)
     resampler = Resampler(products, crossing, solved, cells, everyone)
     one = np.ones(size)

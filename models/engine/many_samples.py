@@ -1,0 +1,115 @@
+"""Projecting many samples at once: one under the other, each on effects of its own.
+
+Samples of a curve differ in which rows are missing. One by one, most of their time would go into
+the calls; stacked, with levels that no two samples share, they are one projection whose parts
+nothing links (see `models.components`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from models.absorb import Absorption, absorb
+from models.components import components
+from models.design import Codes, Floats
+from models.engine.projection import Projected, project
+from models.engine.samples import SampleGroup
+
+NUMBERS = 2**18  # in the stacked columns: beyond the cache, stacking more gains nothing
+
+
+def in_stacks(groups: Iterable[SampleGroup]) -> Iterator[list[SampleGroup]]:
+    """Samples of one stratum in lists that are small enough to be projected together."""
+    stack: list[SampleGroup] = []
+    rows, width = 0, 0
+    for group in groups:
+        rows, width = rows + len(group.rows), max(width, group.Z.shape[1])
+        if stack and rows * width > NUMBERS:
+            yield stack
+            stack, rows, width = [], len(group.rows), group.Z.shape[1]
+        stack.append(group)
+    if stack:
+        yield stack
+
+
+def project_together(groups: Sequence[SampleGroup]) -> list[Projected]:
+    """Each sample's columns, projected on its own effects; all have weights or none has.
+
+    As `project` for each of them, but for round-off. Raises BadInput as it does.
+    """
+    if len(groups) < 2:
+        return [project(group.Z, group.weights, group.effects) for group in groups]
+    sizes = np.array([len(group.rows) for group in groups])
+    sample = np.repeat(np.arange(len(groups)), sizes)
+    weights = _weights(groups)
+    absorption = absorb(_stacked_effects(groups, sample), weights, len(sample))
+    if len(absorption.effects) > 2:  # their joint rank is not a matter of counting parts
+        return [project(group.Z, group.weights, group.effects) for group in groups]
+    starts = np.cumsum(sizes) - sizes
+    w = np.ones(len(sample)) if weights is None else weights
+    centred, before = _centred(groups, w, starts, sample)
+    unit = np.divide(1.0, before, out=np.zeros_like(before), where=before > 0)
+    left = absorption.residual(centred * unit.take(sample, axis=0)) * before.take(sample, axis=0)
+    ranks = _ranks(absorption, sample, len(groups))
+    return [
+        Projected(
+            left[start : start + size, : group.Z.shape[1]],
+            w[start : start + size],
+            before[k, : group.Z.shape[1]],
+            group.effects or (np.zeros(size, dtype=np.int64),),
+            int(ranks[k]),
+        )
+        for k, (group, start, size) in enumerate(zip(groups, starts, sizes, strict=True))
+    ]
+
+
+def _weights(groups: Sequence[SampleGroup]) -> Floats | None:
+    """All samples' weights (n,), those of each adding up to its rows; None where there are none."""
+    parts = [group.weights for group in groups if group.weights is not None]
+    if not parts:
+        return None
+    return np.concatenate([part * (len(part) / part.sum()) for part in parts])
+
+
+def _stacked_effects(groups: Sequence[SampleGroup], sample: Codes) -> tuple[Codes, ...]:
+    """The effects' codes (n,), no level in two samples; a constant for each where none is asked."""
+    stacked = []
+    for effect in zip(*(group.effects for group in groups), strict=True):
+        ends = np.cumsum([int(codes.max()) + 1 for codes in effect])
+        starts = np.append(0, ends[:-1])
+        stacked.append(np.concatenate([c + s for c, s in zip(effect, starts, strict=True)]))
+    return tuple(stacked) or (sample,)
+
+
+def _centred(
+    groups: Sequence[SampleGroup], w: Floats, starts: Codes, sample: Codes
+) -> tuple[Floats, Floats]:
+    """Columns (n, p) about each sample's means, and their lengths (samples, p).
+
+    A sample of fewer columns than the widest is filled up with zeros.
+    """
+    Z = np.zeros((len(sample), max(group.Z.shape[1] for group in groups)))
+    for group, start in zip(groups, starts, strict=True):
+        Z[start : start + len(group.rows), : group.Z.shape[1]] = group.Z
+    means = np.add.reduceat(w[:, None] * Z, starts) / np.add.reduceat(w, starts)[:, None]
+    Z -= means.take(sample, axis=0)
+    return Z, np.sqrt(np.add.reduceat(w[:, None] * Z**2, starts))
+
+
+def _ranks(absorption: Absorption, sample: Codes, count: int) -> Codes:
+    """The joint rank of each sample's effects: their levels, less what links them twice."""
+    homes = []
+    for codes, total in zip(absorption.effects, absorption.totals, strict=True):
+        home = np.empty(len(total), dtype=np.int64)
+        home[codes] = sample
+        homes.append(home)
+    levels = sum(np.bincount(home, minlength=count) for home in homes)
+    if len(homes) == 1:
+        return np.asarray(levels)
+    parts = components(sp.csr_array(absorption.cross))
+    part_home = np.empty(parts.count, dtype=np.int64)
+    part_home[parts.first] = homes[0]
+    return np.asarray(levels - np.bincount(part_home, minlength=count))
