@@ -12,21 +12,23 @@ Where a file has labels only, the recipe's [labels] give the codes, or, for regi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+import numpy as np
 import pyarrow as pa
-from openpyxl.utils import get_column_letter
 
 from data.errors import BadInput
-from data.sources.grids import text, workbook
+from data.sources.grids import COLUMNS, ROWS, spell_cells
+from data.sources.sheet_rows import Row, letters
 from data.sources.staged import Load, SourceFile, file_dimensions
 from data.sources.texts import Spelling, finish
+from data.sources.workbooks import Workbook
 from data.sql import literal, quoted, statement
 
-Row = tuple[object, ...]
 UPDATED = "Last updated:"
+FLAGS = re.compile("[a-z]*")
 CODE = re.compile(r"^(?P<label>.*) \[(?P<code>[^\]]+)\]$")
 # what the dimensions are called where their codes are not shown
 CALLED = {
@@ -60,14 +62,16 @@ def read(load: Load) -> None:
     for sheet in sheets:
         where = f"{load.file.name}, sheet {sheet.name}"
         file_dimensions(load, [*sheet.fixed, sheet.dimension], where)
-    texts = [row for sheet in sheets for row in figures(load.file, sheet, names)]
-    columns = [*names, "time", "text", "flags", "place"]
-    arrays = [pa.array(column, pa.string()) for column in zip(*texts, strict=True)]
-    if not arrays:
+        refuse_other_flags(load.file, sheet)
+    tables = [t for number, sheet in enumerate(sheets) for t in figures(number, sheet, names)]
+    texts = pa.concat_tables(tables) if tables else None
+    if not texts:
         raise BadInput(load.file.name, "holds no figures", "fetch the file again")
-    load.con.register("sheet_texts", pa.table(arrays, names=columns))
+    load.con.register("sheet_texts", texts)
     load.con.execute("CREATE TABLE texts AS SELECT * FROM sheet_texts")
     load.con.unregister("sheet_texts")
+    width = max(len(row) for sheet in sheets for row in sheet.rows[:1])
+    spell_cells(load.con, [sheet.name for sheet in sheets], width)
     if not sheets[0].coded and load.file.companions:
         codes_from(load, sheets[0].dimension)
     finish(load, names, Spelling(missing=("", ":")))
@@ -75,9 +79,9 @@ def read(load: Load) -> None:
 
 def stated(file: SourceFile) -> date | None:
     """The day on which the data were last updated, as the sheets say."""
-    book = workbook(file)
-    for name in book.sheetnames:
-        for row in book[name].iter_rows(max_row=10, max_col=2, values_only=True):
+    book = Workbook(file)
+    for name in book.sheets:
+        for row in book.rows(name, last=10):
             if str(row[0]).strip() == UPDATED and len(row) > 1:
                 return datetime.strptime(str(row[1]).split(" ")[0], "%d/%m/%Y").date()
     return None
@@ -85,12 +89,11 @@ def stated(file: SourceFile) -> date | None:
 
 def extracts(file: SourceFile) -> list[Sheet]:
     """The sheets that Eurostat wrote as extracts; raises BadInput if there is none."""
-    book = workbook(file)
+    book = Workbook(file)
     sheets = []
-    for name in book.sheetnames:
-        rows = list(book[name].iter_rows(values_only=True))
-        if any(str(row[0]).strip() == UPDATED for row in rows[:4]):
-            sheets.append(sheet(file, name, rows))
+    for name in book.sheets:
+        if any(str(row[0]).strip() == UPDATED for row in book.rows(name, last=4)):
+            sheets.append(sheet(file, name, book.rows(name)))
     if not sheets:
         raise BadInput(file.name, "holds no extract of the Data Browser", "export it again")
     return sheets
@@ -129,23 +132,40 @@ def table(rows: Sequence[Row]) -> Sequence[Row]:
     return rows[:end]
 
 
-def figures(file: SourceFile, sheet: Sheet, names: Sequence[str]) -> list[tuple[str | None, ...]]:
-    """The figures of a sheet as rows of dimensions, time, text, flags and place."""
-    found = []
-    for number, row in enumerate(sheet.rows, start=sheet.first):
-        codes = [sheet.fixed.get(name, str(row[0]).strip()) for name in names]
-        for column, period in sheet.periods.items():
-            flags = row[column + 1] if column + 1 < len(row) else ""
-            if flags is not None and not re.fullmatch(r"[a-z]*", str(flags).strip()):
-                cell = f"cell {get_column_letter(column + 2)}{number}"
-                raise BadInput(
-                    f"{file.name}, sheet {sheet.name}, {cell}",
-                    f"{flags!r} stands where flags belong",
-                    "export the table again, with flags",
-                )
-            place = f"sheet {sheet.name}, cell {get_column_letter(column + 1)}{number}"
-            found.append((*codes, period, text(row[column]), str(flags or "").strip(), place))
-    return found
+def figures(number: int, sheet: Sheet, names: Sequence[str]) -> Iterator[pa.Table]:
+    """The figures of the sheet of that number, a period at a time, as rows of `texts`."""
+    own = [str(row[0]).strip() for row in sheet.rows]
+    place = np.arange(sheet.first, sheet.first + len(own)) + number * ROWS
+    codes = [[sheet.fixed[name]] * len(own) if name in sheet.fixed else own for name in names]
+    for column, period in sheet.periods.items():
+        texts = [row[column] for row in sheet.rows]
+        flags = [(flags or "").strip() for flags in flags_of(sheet, column)]
+        columns = [*codes, [period] * len(own), texts, flags]
+        arrays = [pa.array(column, pa.string()) for column in columns]
+        arrays.append(pa.array(place * COLUMNS + column, pa.int64()))
+        yield pa.table(arrays, names=[*names, "time", "text", "flags", "place"])
+
+
+def flags_of(sheet: Sheet, column: int) -> list[str | None]:
+    """What stands to the right of a column of figures."""
+    return [row[column + 1] if column + 1 < len(row) else "" for row in sheet.rows]
+
+
+def refuse_other_flags(file: SourceFile, sheet: Sheet) -> None:
+    """Raises BadInput on the first cell that holds no flags where they belong."""
+    wrong = [
+        (row, column, flags)
+        for column in sheet.periods
+        for row, flags in enumerate(flags_of(sheet, column), start=sheet.first)
+        if flags and not FLAGS.fullmatch(flags.strip())
+    ]
+    if wrong:
+        row, column, flags = min(wrong)
+        raise BadInput(
+            f"{file.name}, sheet {sheet.name}, cell {letters(column + 2)}{row}",
+            f"{flags!r} stands where flags belong",
+            "export the table again, with flags",
+        )
 
 
 def codes_from(load: Load, dimension: str) -> None:
@@ -176,8 +196,8 @@ def codes_from(load: Load, dimension: str) -> None:
 
 def structure(file: SourceFile, dimension: str) -> dict[str, str]:
     """Labels and codes of a dimension in the sheet Structure of an export with codes."""
-    book = workbook(file)
-    if "Structure" not in book.sheetnames:
+    book = Workbook(file)
+    if "Structure" not in book.sheets:
         raise BadInput(file.name, "has no sheet Structure", "export it again, with codes")
-    rows = book["Structure"].iter_rows(min_col=2, max_col=5, values_only=True)
+    rows = [row[1:5] for row in book.rows("Structure")]
     return {str(row[3]): str(row[2]) for row in rows if len(row) == 4 and row[0] == dimension}

@@ -1,4 +1,6 @@
-"""Files as grids of text: table `grid` with columns c0, c1, ..., `#sheet` and `#row`.
+"""Files as grids of text: table `grid` with columns c0, c1, ..., and `#row`, its number.
+
+In a workbook, `#row` counts on from sheet to sheet in steps of ROWS.
 
 Text all the way, so that no library guesses a type: `01` stays `01`, and a figure is judged
 where the reader knows its place.
@@ -10,35 +12,38 @@ import csv
 import re
 import shutil
 import struct
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import openpyxl
 import pandas as pd
 import pyarrow as pa
-from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
+from duckdb import DuckDBPyConnection
 
 from data.errors import BadInput
-from data.sources.staged import Load, SourceFile
+from data.sources.sheet_rows import Row, letters
+from data.sources.staged import Load
 from data.sources.text_files import odd_line, refuse_cut, unreadable
+from data.sources.workbooks import Workbook
 from data.sql import literal, quoted, statement
+
+# a place is one number: sheet, row and column, each with room for as many as there may be
+ROWS, COLUMNS = 1 << 21, 1 << 20
+ROW, COLUMN = f"(place // {COLUMNS})", f"(place % {COLUMNS} + 1)"
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`columns` are the file's, in order; `parts` the dimensions found in sheet names."""
+    """`columns` are the file's, in order; `parts` the dimensions found in the names of `sheets`."""
 
     columns: tuple[str, ...]
-    sheets: bool
+    sheets: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
 
     def sql(self, column: str) -> str:
         """The name of a column in table `grid`; names of two columns may differ by case alone."""
-        return f"c{self.columns.index(column)}"
+        return f"c{self.number(column)}"
 
     def need(self, load: Load, column: str) -> None:
         """Raises BadInput if the file has no such column."""
@@ -50,16 +55,47 @@ class Grid:
                 "fetch the file again, or correct the recipe",
             )
 
+    @property
+    def row_place(self) -> str:
+        """SQL for the place of a row: with the number of a column added, that of a cell."""
+        return f'"#row" * {COLUMNS}'
+
+    def number(self, column: str) -> int:
+        """The number of a column, from 0."""
+        return self.columns.index(column)
+
     def place(self, column: str) -> str:
-        """SQL for where the cell of `column` stands: line and column, or sheet and cell."""
-        if not self.sheets:
-            return f"""'line ' || "#row" || ', column ' || {literal(column)}"""
-        letter = get_column_letter(self.columns.index(column) + 1)
-        return f"""'sheet ' || "#sheet" || ', cell {letter}' || "#row" """.strip()
+        """SQL for where the cell of `column` stands, as a number (see `spell_places`)."""
+        return f"({self.row_place} + {self.number(column)})"
+
+    def spell_places(self, con: DuckDBPyConnection) -> None:
+        """Makes the macro `spelt`: line and column, or sheet and cell."""
+        if self.sheets:
+            spell_cells(con, self.sheets, len(self.columns))
+            return
+        names = ", ".join(map(literal, self.columns))
+        words = f"'line ' || {ROW} || ', column ' || [{names}][{COLUMN}]"
+        con.execute(f"CREATE OR REPLACE MACRO spelt(place) AS {words}")
+
+
+def spell_cells(con: DuckDBPyConnection, sheets: Sequence[str], width: int) -> None:
+    """Makes the macro `spelt` for places in these sheets, none wider than `width` columns."""
+    names = ", ".join(map(literal, sheets))
+    called = ", ".join(literal(letters(column)) for column in range(1, width + 1))
+    sheet, cell = f"[{names}][{ROW} // {ROWS} + 1]", f"[{called}][{COLUMN}]"
+    words = f"'sheet ' || {sheet} || ', cell ' || {cell} || {ROW} % {ROWS}"
+    con.execute(f"CREATE OR REPLACE MACRO spelt(place) AS {words}")
 
 
 def read_grid(load: Load) -> Grid:
-    """Makes table `grid` of the file, by its kind; raises BadInput if it cannot be read."""
+    """Makes table `grid` of the file, and macro `spelt`; raises BadInput if it cannot be read."""
+    grid = grid_of(load)
+    grid.spell_places(load.con)
+    return grid
+
+
+def grid_of(load: Load) -> Grid:
+    """The reading of a file by its kind."""
     suffix = Path(load.file.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".xlsx", ".xlsm"):
         return sheets_grid(load)
@@ -95,7 +131,7 @@ def text_grid(load: Load) -> Grid:
     finally:
         load.con.execute("SET preserve_insertion_order = false")
     refuse_no_row(load, f"{load.file.name}, line {header}")
-    return Grid(tuple(names), sheets=False)
+    return Grid(tuple(names))
 
 
 def recoded(load: Load, encoding: str) -> Path:
@@ -164,40 +200,37 @@ def frame_grid(load: Load, suffix: str) -> Grid:
         what = f"cannot be read ({str(fault).splitlines()[0]})"
         raise BadInput(load.file.name, what, "fetch the file again") from None
     refuse_no_row(load, load.file.name)
-    return Grid(tuple(names), sheets=False)
+    return Grid(tuple(names))
 
 
 def sheets_grid(load: Load) -> Grid:
     """A workbook: the sheets whose names fit the recipe's pattern, below one another."""
     settings = load.layout.settings
     pattern = re.compile(settings.get("sheets", ".*"))
-    book = workbook(load.file)
-    taken = [(name, match) for name in book.sheetnames if (match := pattern.fullmatch(name))]
+    book = Workbook(load.file)
+    taken = [(name, match) for name in book.sheets if (match := pattern.fullmatch(name))]
     if not taken:
         what = f"has no sheet like {pattern.pattern!r}"
         raise BadInput(load.file.name, what, "fetch the file again, or correct the recipe")
     header = int(settings.get("header", 1))
     first = int(settings.get("first_row", header + 1))
     columns: list[str] = []
-    for name, match in taken:
-        rows = list(book[name].iter_rows(values_only=True))
+    tables = []
+    for number, (name, match) in enumerate(taken):
+        rows = book.rows(name)
         where = f"{load.file.name}, sheet {name}, row {header}"
         names = stripped(rows[header - 1] if len(rows) >= header else ())
         found = checked_names(load, names, where)
         if columns and found != columns:
             raise BadInput(where, "has other columns than the sheet before", "fetch the file again")
         columns = found
-        add_rows(load, columns, rows[first - 1 :], first, {"#sheet": name, **groups(match)})
+        place = number * ROWS + first
+        tables.append(sheet_table(len(columns), rows[first - 1 :], place, groups(match)))
+    load.con.register("sheet_rows", pa.concat_tables(tables))
+    load.con.execute("CREATE TABLE grid AS SELECT * FROM sheet_rows")
+    load.con.unregister("sheet_rows")
     refuse_no_row(load, load.file.name)
-    return Grid(tuple(columns), sheets=True, parts=tuple(pattern.groupindex))
-
-
-def workbook(file: SourceFile) -> openpyxl.Workbook:
-    """An opened workbook; raises BadInput if it is none."""
-    try:
-        return openpyxl.load_workbook(file.path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, InvalidFileException):
-        raise BadInput(file.name, "is not a readable xlsx workbook", "fetch it again") from None
+    return Grid(tuple(columns), tuple(name for name, _ in taken), tuple(pattern.groupindex))
 
 
 def groups(match: re.Match[str]) -> dict[str, str | None]:
@@ -205,43 +238,25 @@ def groups(match: re.Match[str]) -> dict[str, str | None]:
     return {f"#{name}": value for name, value in match.groupdict().items()}
 
 
-def stripped(row: Sequence[object]) -> list[object]:
+def stripped(row: Sequence[str | None]) -> list[str]:
     """A header row without the empty cells at its end."""
-    cells = ["" if cell is None else cell for cell in row]
+    cells = [cell or "" for cell in row]
     while cells and cells[-1] == "":
         cells.pop()
     return cells
 
 
-def add_rows(
-    load: Load,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[object]],
-    first: int,
-    facts: Mapping[str, str | None],
-) -> None:
-    """Appends a sheet's rows to table `grid` as text, each with its row number."""
+def sheet_table(
+    width: int, rows: Sequence[Row], first: int, facts: Mapping[str, str | None]
+) -> pa.Table:
+    """A sheet's rows, `width` columns of text, numbered from `first`; empty ones left out."""
     kept = [(i, row) for i, row in enumerate(rows, start=first) if any(c is not None for c in row)]
-    cells = {
-        f"c{j}": pa.array([text(row[j]) if j < len(row) else None for _, row in kept], pa.string())
-        for j in range(len(columns))
-    }
+    across = [*zip(*(row for _, row in kept), strict=True)][:width]
+    cells = {f"c{j}": pa.array(column, pa.string()) for j, column in enumerate(across)}
+    cells |= {f"c{j}": pa.nulls(len(kept), pa.string()) for j in range(len(across), width)}
     cells |= {name: pa.array([value] * len(kept), pa.string()) for name, value in facts.items()}
     cells["#row"] = pa.array([i for i, _ in kept], pa.int64())
-    load.con.register("sheet_rows", pa.table(cells))
-    exists = load.con.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE table_name = 'grid'"
-    ).fetchone()
-    verb = "INSERT INTO grid" if exists else "CREATE TABLE grid AS"
-    load.con.execute(statement("{verb} SELECT * FROM sheet_rows", verb=verb))
-    load.con.unregister("sheet_rows")
-
-
-def text(cell: object) -> str | None:
-    """A cell as text; numbers with all their digits."""
-    if cell is None or isinstance(cell, str):
-        return cell
-    return repr(cell) if isinstance(cell, float) else str(cell)
+    return pa.table(cells)
 
 
 def refuse_no_row(load: Load, where: str) -> None:

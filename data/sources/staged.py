@@ -83,8 +83,11 @@ def file_dimensions(load: Load, columns: Sequence[str], where: str) -> None:
 
 def keep_periods(con: DuckDBPyConnection, times: Sequence[str]) -> None:
     """Writes table `periods`, numbered as `times` is ordered."""
-    con.execute("CREATE TABLE periods (period USMALLINT, time VARCHAR)")
-    con.executemany("INSERT INTO periods VALUES (?, ?)", [[i, t] for i, t in enumerate(times)])
+    con.execute(
+        "CREATE TABLE periods AS SELECT unnest(range(len($1)))::USMALLINT AS period,"
+        " unnest($1::VARCHAR[]) AS time",
+        [list(times)],
+    )
 
 
 def tidy_flags(con: DuckDBPyConnection) -> None:
@@ -99,14 +102,12 @@ def tidy_flags(con: DuckDBPyConnection) -> None:
 def from_long(load: Load) -> None:
     """Turns table `long` (dimensions, time, value, flags, place) into the three staging tables.
 
-    `place` says where in the file a row stands. Raises BadInput on a key that is there twice,
-    unless the recipe excuses such keys: then their rows are added up.
+    `place` says where in the file a row stands, as macro `spelt` puts it. Raises BadInput on a key
+    that is there twice, unless the recipe excuses such keys: then their rows are added up.
     """
     con, recipe = load.con, load.recipe
     excuse = next((e for e in recipe.excused if e.rule == "key"), None)
-    if excuse is None:
-        refuse_double_keys(load)
-    else:
+    if excuse is not None:
         add_up_double_keys(load, excuse)
     number_series(con, recipe)
     con.execute(
@@ -116,6 +117,10 @@ def from_long(load: Load) -> None:
             same=same_key(recipe.dimensions, "l", "s"),
         )
     )
+    # two numbers are compared sooner than all codes
+    twice = "SELECT 1 FROM cells GROUP BY series, period HAVING count(*) > 1 LIMIT 1"
+    if con.execute(twice).fetchone():
+        raise double_key(load)
     tidy_flags(con)
 
 
@@ -161,26 +166,26 @@ def add_up_double_keys(load: Load, excuse: Excused) -> None:
     load.con.execute(
         statement(
             "CREATE OR REPLACE TABLE long AS SELECT {dims}, time, sum(value) AS value,"
-            " string_agg(flags, '') AS flags, min(place) AS place FROM long GROUP BY {dims}, time",
+            " string_agg(flags, '') AS flags FROM long GROUP BY {dims}, time",
             dims=dims,
         )
     )
 
 
-def refuse_double_keys(load: Load) -> None:
-    """Raises BadInput naming the first key that `long` holds twice, and both places."""
+def double_key(load: Load) -> BadInput:
+    """The first key that `long` holds twice, and both places."""
     dims = listed(load.recipe.dimensions)
     found = load.con.execute(
         statement(
-            "SELECT {dims}, time, list(place ORDER BY place) FROM long GROUP BY {dims}, time"
-            " HAVING count(*) > 1 ORDER BY ALL LIMIT 1",
+            "SELECT {dims}, time, list(spelt(place) ORDER BY spelt(place)) FROM long"
+            " GROUP BY {dims}, time HAVING count(*) > 1 ORDER BY ALL LIMIT 1",
             dims=dims,
         )
     ).fetchone()
-    if found is not None:
-        key = ", ".join(str(part) for part in found[:-1])
-        raise BadInput(
-            f"{load.file.name}, {found[-1][0]} and {found[-1][1]}",
-            f"key ({key}) is there twice",
-            "keep one row; if both belong, the recipe lacks the dimension that tells them apart",
-        )
+    assert found is not None
+    key = ", ".join(str(part) for part in found[:-1])
+    return BadInput(
+        f"{load.file.name}, {found[-1][0]} and {found[-1][1]}",
+        f"key ({key}) is there twice",
+        "keep one row; if both belong, the recipe lacks the dimension that tells them apart",
+    )

@@ -16,19 +16,18 @@ Settings:
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from data.errors import BadInput
-from data.sources.grids import Grid, read_grid, workbook
+from data.sources.grids import Grid, read_grid
 from data.sources.staged import Load, SourceFile, file_dimensions
 from data.sources.texts import Spelling, finish
+from data.sources.workbooks import Workbook
 from data.sql import literal, quoted, statement
 
-NO_STAMP = (1980, 1, 1)
 SLOT = re.compile(r"\{([^{}:]+)(?::(0?\d*d))?\}")
 
 
@@ -59,20 +58,8 @@ def read(load: Load) -> None:
 
 
 def stated(file: SourceFile) -> date | None:
-    """The day on which a workbook was last saved; other files do not say.
-
-    Where its properties do not tell, the stamps of the parts inside do: programs write the day of
-    saving there, or the first day of zip's calendar for none.
-    """
-    if not file.name.endswith((".xlsx", ".xlsm")):
-        return None
-    modified = workbook(file).properties.modified
-    with zipfile.ZipFile(file.path) as package:
-        parts = package.infolist()
-    if modified and any(part.filename == "docProps/core.xml" for part in parts):
-        return modified.date()
-    stamped = max(part.date_time[:3] for part in parts)
-    return date(*stamped) if stamped > NO_STAMP else None
+    """The day on which a workbook was last saved; other files do not say."""
+    return Workbook(file).saved() if file.name.endswith((".xlsx", ".xlsm")) else None
 
 
 def columns(settings: Mapping[str, Any]) -> dict[str, str]:
@@ -135,7 +122,7 @@ def slot_value(load: Load, grid: Grid, column: str, form: str | None) -> str:
         return name
     bad = load.con.execute(
         statement(
-            "SELECT {place}, {name} FROM grid WHERE {name} <> ''"
+            "SELECT spelt({place}), {name} FROM grid WHERE {name} <> ''"
             " AND NOT regexp_full_match({name}, '[0-9]+([.]0*)?') LIMIT 1",
             place=grid.place(column),
             name=name,
@@ -154,18 +141,20 @@ def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]
     # a table without figures is a list: each row says that its codes belong together
     chosen = list(across.columns)
     cells = ", ".join(map(grid.sql, chosen)) or "'1'"
-    places = ", ".join(grid.place(column) for column in chosen) or grid.place(grid.columns[0])
+    numbers = [grid.number(column) for column in chosen or grid.columns[:1]]
     # the code that a column stands for: the period of a column headed 2013, a measure's name
     code = f", unnest([{', '.join(map(literal, across.columns.values()))}]) AS "
     load.con.execute(
         statement(
             "CREATE TABLE texts AS SELECT {parts}{code}, unnest([{cells}]) AS text,"
-            " {flags} AS flags, unnest([{places}]) AS place FROM grid WHERE {keep}",
+            " {flags} AS flags, {row} + unnest({numbers}::BIGINT[]) AS place FROM grid"
+            " WHERE {keep}",
             parts=", ".join(f"{sql} AS {quoted(name)}" for name, sql in parts.items()),
             code=code + quoted(across.dimension) if across.dimension else "",
             cells=cells,
             flags=flags(load, grid),
-            places=places,
+            row=grid.row_place,
+            numbers=str(numbers),
             keep=kept(load, grid, parts),
         )
     )

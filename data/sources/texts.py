@@ -1,8 +1,10 @@
 """The last steps of every reader but the bulk TSV's: texts become codes, periods and numbers.
 
 A reader leaves table `texts`: a VARCHAR column for each dimension of its file, `time`, `text` (what
-stands in the cell), `flags`, and `place` (where in the file). Nothing is read silently wrong: a
-text that is neither number nor known mark of a missing one stops the load and is named.
+stands in the cell), `flags`, and `place` (where in the file: words, or a number that the macro
+`spelt` puts in words, so that no sentence is written for each figure that is right). Nothing is
+read silently wrong: a text that is neither number nor known mark of a missing one stops the load
+and is named.
 """
 
 from __future__ import annotations
@@ -38,16 +40,17 @@ def finish(load: Load, columns: Sequence[str], spelling: Spelling | None = None)
     refuse_other_values(load, columns)
     refuse_wrong_periods(load)
     for name in columns:
-        replace_labels(load, name)
+        refuse_unknown_labels(load, name)
     refuse_no_codes(load, columns)
     refuse_wrong_numbers(load, spelling)
     load.con.execute(
         statement(
             "CREATE TABLE long AS SELECT {dims}, {time} AS time, {value} AS value,"
-            " coalesce(flags, '') AS flags, place FROM texts WHERE {wanted}",
+            " coalesce(flags, '') AS flags, place FROM ({coded}) WHERE {wanted}",
             dims=", ".join(dimension(load, name, columns) for name in load.recipe.dimensions),
             time=PRESENT_TIME,
             value=number(spelling),
+            coded=coded(load, columns),
             wanted=wanted(load),
         )
     )
@@ -93,7 +96,8 @@ def first(load: Load, shown: str, wrong: str) -> tuple[str, str] | None:
     """
     found = load.con.execute(
         statement(
-            "SELECT place, {shown} FROM texts WHERE {wrong} ORDER BY len(place), place LIMIT 1",
+            "SELECT spelt(place) AS place, {shown} FROM texts WHERE {wrong}"
+            " ORDER BY len(spelt(texts.place)), spelt(texts.place) LIMIT 1",
             shown=shown,
             wrong=wrong,
         )
@@ -129,34 +133,39 @@ def refuse_other_values(load: Load, columns: Sequence[str]) -> None:
             raise BadInput(found[0], what, todo)
 
 
-def replace_labels(load: Load, name: str) -> None:
-    """Codes instead of labels, for dimensions that the recipe lists labels of.
+def refuse_unknown_labels(load: Load, name: str) -> None:
+    """Raises BadInput on the first text that is neither a known label nor looks like a code.
 
     What looks like a code is one: some exports of a table have codes, others labels.
     """
     labels = load.recipe.labels.get(name)
     if not labels:
         return
-    refuse_unknown_labels(load, name, [*labels, *labels.values()])
-    pairs = ", ".join(f"({literal(label)}, {literal(code)})" for label, code in labels.items())
-    load.con.execute(
-        statement(
-            "UPDATE texts SET {name} = l.code FROM (VALUES {pairs}) l(label, code)"
-            " WHERE {name} = l.label",
-            name=quoted(name),
-            pairs=pairs,
-        )
-    )
-
-
-def refuse_unknown_labels(load: Load, name: str, known: Sequence[str]) -> None:
-    """Raises BadInput on the first text that is neither a known label nor looks like a code."""
     label = quoted(name)
-    known_ones = ", ".join(map(literal, known))
-    wrong = f"{label} NOT IN ({known_ones}) AND NOT regexp_full_match({label}, {literal(CODE)})"
+    known = ", ".join(map(literal, [*labels, *labels.values()]))
+    wrong = f"{label} NOT IN ({known}) AND NOT regexp_full_match({label}, {literal(CODE)})"
     if found := first(load, label, wrong):
         todo = f"add it to [labels.{name}] of the recipe of {load.recipe.id}"
         raise BadInput(found[0], f"{name} {found[1]!r} has no code", todo)
+
+
+def coded(load: Load, columns: Sequence[str]) -> str:
+    """SQL for `texts` with codes in the dimensions that the recipe lists labels of."""
+    labelled = {name: labels for name in columns if (labels := load.recipe.labels.get(name))}
+    if not labelled:
+        return "SELECT * FROM texts"
+    replaced, joins = [], []
+    for i, (name, labels) in enumerate(labelled.items()):
+        pairs = ", ".join(f"({literal(label)}, {literal(code)})" for label, code in labels.items())
+        replaced.append(f"coalesce(l{i}.code, texts.{quoted(name)}) AS {quoted(name)}")
+        joins.append(
+            f" LEFT JOIN (VALUES {pairs}) l{i}(label, code) ON texts.{quoted(name)} = l{i}.label"
+        )
+    return statement(
+        "SELECT texts.* REPLACE ({replaced}) FROM texts{joins}",
+        replaced=", ".join(replaced),
+        joins="".join(joins),
+    )
 
 
 def refuse_no_codes(load: Load, columns: Sequence[str]) -> None:

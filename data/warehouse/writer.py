@@ -20,10 +20,12 @@ from data.warehouse import FILE, LAYOUT, attach, is_damage, unreadable
 from data.warehouse.vintages import ATTACHED
 
 MEMORY = "600MB"  # of DuckDB's own; what does not fit goes to disk
-# rows that do not go in, with the rule they break; readers and contracts add to it
-SET_ASIDE = (
+# rows that do not go in, with the rule they break, to which readers and contracts add; and how to
+# put into words where a figure stands, which is made anew by readers that keep places as numbers
+STAGING = (
     "CREATE TABLE set_aside (series INTEGER, period USMALLINT, rule VARCHAR, reason VARCHAR,"
-    " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR)"
+    " key VARCHAR, time VARCHAR, value DOUBLE, flags VARCHAR);"
+    " CREATE MACRO spelt(place) AS place"
 )
 
 
@@ -76,7 +78,7 @@ def staging(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
         con.execute(f"SET memory_limit = {literal(MEMORY)}")
         con.execute(f"SET temp_directory = {literal(scratch)}")
         con.execute("SET preserve_insertion_order = false")
-        con.execute(SET_ASIDE)
+        con.execute(STAGING)
         try:
             yield con, Path(scratch)
         finally:

@@ -25,7 +25,7 @@ from data.errors import BadInput, ContractBroken
 from data.recipes import DatasetRecipe, FileLayout
 from data.sources import reader
 from data.sources.staged import Load, SourceFile
-from data.warehouse.writer import SET_ASIDE
+from data.warehouse.writer import STAGING
 
 MUTATIONS = 525  # of each kind of file
 Cells = dict[tuple[str, ...], tuple[float | None, str]]
@@ -241,7 +241,7 @@ def by_the_product(
     path = folder / "mutated.txt"
     path.write_bytes(raw)
     con.execute("DROP SCHEMA IF EXISTS staging CASCADE; CREATE SCHEMA staging; USE staging")
-    con.execute(SET_ASIDE)
+    con.execute(STAGING)
     reader(kind)(Load(con, SourceFile(path, "mutated.txt", folder), recipe, layout))
     contracts.check(con, recipe, "mutated.txt")
     order = [*dims, "value", "flags"]

@@ -12,7 +12,7 @@ import pytest
 from data.contracts import check, check_freshness
 from data.errors import ContractBroken
 from data.recipes import Additivity, Contract, DatasetRecipe, Excused, FileLayout, ValueRange
-from data.warehouse.writer import SET_ASIDE
+from data.warehouse.writer import STAGING
 
 Row = tuple[str, str, str, float | None, str]
 SEXES = Additivity("sex", "T", ("F", "M"), slack=0.15)
@@ -33,7 +33,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def staged(con: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
-    con.execute(SET_ASIDE)
+    con.execute(STAGING)
     con.execute("CREATE TABLE rows (sex VARCHAR, geo VARCHAR, time VARCHAR, v DOUBLE, f VARCHAR)")
     con.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", rows)
     con.execute("CREATE TABLE series AS SELECT rowid::INTEGER AS series, sex, geo FROM rows")

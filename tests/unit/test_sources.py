@@ -17,7 +17,7 @@ from data.errors import BadInput, ContractBroken
 from data.recipes import DatasetRecipe, Excused, FileLayout
 from data.sources import reader, stated
 from data.sources.staged import Load, SourceFile
-from data.warehouse.writer import SET_ASIDE
+from data.warehouse.writer import STAGING
 
 Found = set[tuple[object, ...]]
 
@@ -25,7 +25,7 @@ Found = set[tuple[object, ...]]
 @pytest.fixture
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
-        connection.execute(SET_ASIDE)
+        connection.execute(STAGING)
         yield connection
 
 
