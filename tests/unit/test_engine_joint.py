@@ -91,8 +91,8 @@ def test_few_clusters_take_every_sign_vector_and_count_the_data_once() -> None:
 
 
 def test_statistics_of_a_small_curve_by_hand() -> None:
-    t = np.array([[3.0], [-1.0], [2.5], [0.5]])
-    found = curve_statistics(t, t / 10, np.full(4, 2.0))
+    t = np.array([[3.0, -1.0, 2.5, 0.5]])
+    found = curve_statistics(t, np.sort(t), t / 10, np.full(4, 2.0))
     assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(
         {
             "mean absolute t": 1.75,
@@ -102,6 +102,19 @@ def test_statistics_of_a_small_curve_by_hand() -> None:
             "largest absolute t": 3.0,
         }
     )
+
+
+@pytest.mark.parametrize("n_specs", [1, 2, 7, 12])
+def test_statistics_of_many_curves_are_those_of_each(n_specs: int) -> None:
+    rng = np.random.default_rng(n_specs)
+    t, estimates = rng.normal(size=(2, 5, n_specs))
+    found = curve_statistics(t, np.sort(t), estimates, np.ones(n_specs))
+    assert np.array_equal(found["median t"], np.abs(np.median(t, axis=1)))
+    assert np.array_equal(found["median estimate"], np.abs(np.median(estimates, axis=1)))
+    assert np.array_equal(found["largest absolute t"], np.abs(t).max(axis=1))
+    above, below = (t > 1.0).mean(axis=1), (t < -1.0).mean(axis=1)
+    share = "share with t beyond its 5 % threshold in one direction"
+    assert np.array_equal(found[share], np.maximum(above, below))
 
 
 def test_draws_in_parts_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
