@@ -10,7 +10,7 @@ Nielsen and Webb 2019). The t-statistics of all draws are then matrix products.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,16 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.design import Floats
-from models.engine.crossproducts import CrossProducts, unpacked
-from models.engine.curve import Cells, fit_cells, small_sample_factor
+from models.engine.crossproducts import CrossProducts
+from models.engine.curve import Cells, small_sample_factor
 from models.engine.subsets import Indices, Residualised
 from models.engine.threads import side_by_side
 
 FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a random sample
 FEW_SPECS = 8  # below which a quadratic form in all pairs of clusters does not pay
 NUMBERS = 2**22  # in the largest array of a block of specifications
-DRAWS = 512  # that one thread takes at a time where clusters are few
 CACHED = 2**16  # numbers that stay in the processor's cache
+STRIP = 2**17  # numbers in the products of pairs of a strip of draws
+NARROW = 64  # draws in a strip, if need be with more numbers
+SHARED = 2**26  # multiplications in a strip that are worth a thread
 Signs = NDArray[np.int8]  # +-1, an eighth of the memory
 
 
@@ -50,7 +52,7 @@ class Resampler:
         drawn = signs if len(signs) == len(self.cluster) else signs[self.cluster]
         slopes = np.empty((len(self.cells), drawn.shape[1]))
         t = np.empty_like(slopes)
-        for block, cells in self._blocks():
+        for block, cells in self.blocks(NUMBERS):
             null = self.null(cells)
             for some, numbers in _widened(drawn):
                 squares = null.sums_of_squares(numbers)
@@ -62,36 +64,43 @@ class Resampler:
         """Columns of the factors that refitting adds to the scores."""
         return len(self.solved.controls) + 1 + self.crossing.shape[2]
 
-    def _blocks(self) -> Iterator[tuple[slice, Cells]]:
-        n_clusters = len(self.cluster)
+    def blocks(self, numbers: int) -> Iterator[tuple[slice, Cells]]:
+        """Specifications in blocks of one size, with their places: `numbers` in an array."""
+        n_clusters, n_specs = len(self.cluster), len(self.cells)
         wide = n_clusters if few_clusters(n_clusters, self.rank) else 0
-        step = max(1, NUMBERS // (n_clusters * max(self.rank, wide)))
-        for start in range(0, len(self.cells), step):
-            block = slice(start, start + step)
+        held = len(self.solved.controls) + len(self.solved.targets) + self.crossing.shape[2]
+        for block in pieces(n_specs, numbers // (n_clusters * max(held, wide))):
             yield block, self.cells[block]
-
-    def _units(self, cells: Cells) -> Floats:
-        scale = self.products.scale[self.solved.targets]
-        return scale[cells.outcome] / scale[cells.treatment]
 
     def null(self, cells: Cells) -> NullScores:
         """The matrices of a block of specifications."""
-        fits = fit_cells(self.products, self.solved, cells)
-        group = self.products.groups[0]
-        controls = unpacked(group.packed, len(self.products.root))[:, :, self.solved.controls]
-        m = controls.shape[2]
-        sums = np.concatenate([controls, self.crossing], axis=2)
-        left, right = (_times(side, sums) for side in (fits.treatment, fits.null))
-        right[:, :, :m] = right[:, :, :m] @ self.solved.inverse(cells.subset)
-        scores = group.scores(fits.treatment, fits.null).T
-        squares = group.scores(fits.treatment, fits.treatment).T / fits.information[:, None]
+        solved, group, scale = self.solved, self.products.groups[0], self.products.scale
+        m, r = len(solved.controls), self.crossing.shape[2]
+        columns = np.concatenate([solved.controls, solved.targets])
+        pair, subset = np.stack([cells.treatment, cells.outcome]), cells.subset
+        makers = solved.coefficients[pair[:, :, None], columns, subset[:, None]]
+        residual = makers[0] @ self.products.root[:, columns].T
+        information = np.einsum("sp,sp->s", residual, residual)
+        left, right = both = _times(makers, self._sums(columns))
+        squares, scores = (both[..., r:] @ makers[0][:, :, None])[..., 0]
+        right[:, :, r : r + m] = right[:, :, r : r + m] @ solved.inverse(subset)
+        left[:, :, r + m], right[:, :, r + m] = squares / information[:, None], scores
+        units = scale[solved.targets[cells.outcome]] / scale[solved.targets[cells.treatment]]
+        n_regressors = solved.kept.sum(axis=0)[subset] + 1
         return NullScores(
-            np.ascontiguousarray(scores),
-            np.concatenate([left, squares[:, :, None]], axis=2),
-            np.concatenate([right, scores[:, :, None]], axis=2),
-            self._units(cells) / fits.information,
-            small_sample_factor(group, self.products.n_obs, fits.n_regressors),
+            scores,
+            left[:, :, : r + m + 1],
+            right[:, :, : r + m + 1],
+            units / information,
+            small_sample_factor(group, self.products.n_obs, n_regressors),
         )
+
+    def _sums(self, columns: Indices) -> Floats:
+        """Each cluster's crossing sums and products with the columns (p, G, r + p), from p."""
+        packed, p = self.products.groups[0].packed, len(self.products.root)
+        low, high = np.minimum(columns[:, None], columns), np.maximum(columns[:, None], columns)
+        products = packed[:, low * (2 * p - low - 1) // 2 + high]  # places in upper triangles
+        return np.concatenate([self.crossing[:, columns], products], axis=2).transpose(1, 0, 2)
 
 
 @dataclass(frozen=True)
@@ -108,24 +117,22 @@ class NullScores:
     slope: Floats
     factor: Floats
 
-    def quadratic_form(self) -> Floats:
-        """K'K as packed upper triangles (S, P), entries off the diagonal doubled."""
+    def quadratic_form(self, out: Floats | None = None) -> Floats:
+        """K'K packed (S, P): its trace, then the entries above the diagonal row by row."""
         n_specs, n_clusters, rank = self.right.shape
         transposed = self.right.transpose(0, 2, 1)
         if 2 * rank > n_clusters:  # through K itself: fewer products than through its factors
-            summed = -self.left @ transposed
-            np.einsum("sgg->sg", summed)[...] += self.scores
+            summed = self.left @ transposed
+            np.einsum("sgg->sg", summed)[...] -= self.scores
             form = summed.transpose(0, 2, 1) @ summed
-            form *= 2.0
-            np.einsum("sgg->sg", form)[...] *= 0.5
         else:
             cross = self.halves() @ transposed
-            form = -2.0 * (cross + cross.transpose(0, 2, 1))
-            diagonal = np.einsum("sgg->sg", form)
-            diagonal *= 0.5
-            diagonal += self.scores**2
-        rows, columns = np.triu_indices(n_clusters)
-        return form.reshape(n_specs, -1)[:, rows * n_clusters + columns]
+            form = -(cross + cross.transpose(0, 2, 1))
+            np.einsum("sgg->sg", form)[...] += self.scores**2
+        form[:, 0, 0] = np.einsum("sgg->s", form)
+        rows, columns = np.triu_indices(n_clusters, 1)
+        places = np.append(0, rows * n_clusters + columns)
+        return np.take(form.reshape(n_specs, -1), places, axis=1, out=out, mode="clip")
 
     def sums_of_squares(self, signs: Floats) -> Floats:
         """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D) of +-1."""
@@ -153,12 +160,12 @@ class Summed(Protocol):
 
 
 def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
-    """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D) are used up."""
-    numerator = of.scores @ signs
+    """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D), used up, may be t."""
+    np.matmul(of.scores, signs, out=slopes)
     np.maximum(squares, np.finfo(float).tiny, out=squares)
     squares *= of.factor[:, None]
-    np.divide(numerator, np.sqrt(squares, out=squares), out=t)
-    np.multiply(numerator, of.slope[:, None], out=slopes)
+    np.divide(slopes, np.sqrt(squares, out=squares), out=t)
+    slopes *= of.slope[:, None]
 
 
 def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
@@ -176,10 +183,10 @@ def few_clusters(n_clusters: int, rank: int) -> bool:
 
 
 def _times(columns: Floats, sums: Floats) -> Floats:
-    """columns' sums_g for S columns (p, S) and all clusters' sums (G, p, c): (S, G, c)."""
-    n_clusters, p, width = sums.shape
-    flat = np.ascontiguousarray(sums.transpose(1, 0, 2)).reshape(p, n_clusters * width)
-    return (columns.T @ flat).reshape(columns.shape[1], n_clusters, width)
+    """columns' sums_g for columns (2, S, p) and all clusters' sums (p, G, c): (2, S, G, c)."""
+    p, n_clusters, width = sums.shape
+    n_specs = columns.shape[1]
+    return (columns.reshape(-1, p) @ sums.reshape(p, -1)).reshape(2, n_specs, n_clusters, width)
 
 
 def _one_by_one(null: NullScores, signs: Floats) -> Floats:
@@ -208,31 +215,46 @@ def _one_by_one(null: NullScores, signs: Floats) -> Floats:
 
 def _few_clusters(null: NullScores, signs: Floats) -> Floats:
     """Sums of squared scores (S, D): K'K packed, times each draw's own products, packed."""
-    return packed_squares(null.quadratic_form(), signs)
-
-
-def packed_squares(form: Floats, signs: Floats) -> Floats:
-    """w'A w (S, D) of packed matrices (S, P), see `NullScores.quadratic_form`, and draws (G, D)."""
+    form = null.quadratic_form()
     squares = np.empty((len(form), signs.shape[1]))
-    step = min(DRAWS, max(1, NUMBERS // form.shape[1]))
 
-    def fill(start: int) -> None:
-        some = slice(start, start + step)
-        np.matmul(form, _products_of_pairs(signs[:, some]), out=squares[:, some])
+    def fill(some: slice) -> None:
+        packed_squares(form, signs[:, some], squares[:, some])
 
-    for _ in side_by_side(fill, range(0, signs.shape[1], step)):
-        pass
+    in_strips(fill, form, signs.shape[1])
     return squares
 
 
+def in_strips(fill: Callable[[slice], None], form: Floats, draws: int) -> None:
+    """Fill in draws by strips whose products of pairs stay in the cache, side by side if long."""
+    packed = form.shape[1]
+    most = max(STRIP // packed, min(NARROW, NUMBERS // packed))
+    at_once = 64 if form.size * min(most, draws) > SHARED else 1
+    for _ in side_by_side(fill, pieces(draws, most), at_once):
+        pass
+
+
+def pieces(length: int, most: int) -> Iterator[slice]:
+    """Slices of about one size that cover `length` places, of at most `most` each (or of one)."""
+    count = -(-length // max(1, most))
+    return (slice(length * k // count, length * (k + 1) // count) for k in range(count))
+
+
+def packed_squares(form: Floats, signs: Floats, out: Floats) -> None:
+    """w'A w (S, D) of packed matrices (S, P), see `NullScores.quadratic_form`, and draws (G, D)."""
+    np.matmul(form, _products_of_pairs(signs), out=out)
+
+
 def _products_of_pairs(signs: Floats) -> Floats:
-    """Each draw's products (P, D) of all pairs of clusters, in the order of upper triangles."""
+    """One, then twice each draw's products of pairs of clusters, (P, D): see `quadratic_form`."""
     n_clusters, draws = signs.shape
-    packed = np.empty((n_clusters * (n_clusters + 1) // 2, draws))
-    start = 0
-    for i in range(n_clusters):  # contiguous blocks, where gathering pairs would copy them thrice
-        end = start + n_clusters - i
-        np.multiply(signs[i], signs[i:], out=packed[start:end])
+    packed = np.empty((1 + n_clusters * (n_clusters - 1) // 2, draws))
+    packed[0] = 1.0
+    twice = 2.0 * signs
+    start = 1
+    for i in range(n_clusters - 1):  # contiguous blocks, where gathering would copy them thrice
+        end = start + n_clusters - 1 - i
+        np.multiply(twice[i], signs[i + 1 :], out=packed[start:end])
         start = end
     return packed
 
