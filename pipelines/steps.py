@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
@@ -24,6 +24,9 @@ from models.fitting import fit_study
 from models.study import Study
 from models.study.results import StudyResults
 from pipelines.session import Session
+
+if TYPE_CHECKING:
+    from pipelines.second_process import SecondProcess
 
 
 def datasets_for(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -115,13 +118,22 @@ def estimate_on(study: Study, panel: Panel, session: Session, dask: str | None) 
 
 
 def specification_curve(
-    study: Study, panel: Panel, session: Session, dask: str | None = None
+    study: Study,
+    panel: Panel,
+    session: Session,
+    dask: str | None = None,
+    second: SecondProcess | None = None,
 ) -> Curve:
-    """The study's multiverse with its joint test and its audit, here or on a Dask cluster."""
+    """The study's multiverse with its joint test and its audit, here or on a Dask cluster.
+
+    Where there is a `second` process, it takes part.
+    """
     # loaded only when a curve is drawn: `fit` starts without it
     from models.engine.multiverse import run_curve
 
     with session.step(f"specification curve of {study.id}"):
+        if second is not None:
+            return run_curve(study, panel, session.say, second.workplace)
         if dask is None:
             return run_curve(study, panel, session.say)
         from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for

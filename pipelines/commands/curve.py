@@ -9,6 +9,7 @@ from data.errors import BadInput
 from models.engine.results import as_document
 from models.study.file import read_study
 from pipelines import steps
+from pipelines.second_process import SecondProcess
 from pipelines.session import Session
 
 
@@ -19,8 +20,10 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         raise BadInput(
             str(study.path), "the study declares no [multiverse]", "add one to draw its curve"
         )
-    steps.load_missing(steps.datasets_for([study]), session)
-    curve = steps.specification_curve(study, steps.study_panel(study, session), session)
+    with SecondProcess() as second:
+        steps.load_missing(steps.datasets_for([study]), session)
+        panel = steps.study_panel(study, session)
+        curve = steps.specification_curve(study, panel, session, second=second)
     session.say(f"Next: regsi publish {args.study} draws this, beside tables and a brief.")
     if args.json:
         return as_document(curve), ""

@@ -1,0 +1,116 @@
+"""The second process of a curve: the same numbers with it, without it, and when it is killed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.errors import BadInput
+from data.panel import Panel
+from data.panels.own import read_own_panel
+from models.engine import chunks
+from models.engine.chunks import Here
+from models.engine.multiverse import run_curve
+from models.engine.results import as_document
+from models.engine.setting import Setting, lay_out
+from models.study import Study
+from models.study.file import read_study
+from pipelines.second_process import SecondProcess
+
+STUDY = """
+[study]
+id = "small"
+[panel]
+file = "panel.csv"
+unit = "geo"
+time = "year"
+parent = "country"
+[[model]]
+id = "main"
+estimator = "within"
+outcome = "y"
+treatment = "x"
+effects = ["unit", "time"]
+inference = { kind = "cluster", by = ["parent"] }
+[multiverse]
+model = "main"
+outcomes = ["y"]
+treatments = ["x"]
+controls = { always = [], any_of = ["c"] }
+effects = [["unit", "time"]]
+samples = { all = "true" }
+weights = ["none"]
+joint = { draws = 199, seed = 5 }
+leave_out = "parent"
+"""
+
+
+def prepared(folder: Path, leave_out: str = "parent") -> tuple[Study, Panel]:
+    rng = np.random.default_rng(2)
+    unit, year = np.divmod(np.arange(36 * 8), 8)
+    table = pd.DataFrame({"geo": unit, "year": 2000 + year, "country": unit // 3})
+    for name in ("x", "c", "noise"):
+        table[name] = rng.normal(size=len(table))
+    table["y"] = 0.3 * table["x"] + table["noise"]
+    table.to_csv(folder / "panel.csv", index=False)
+    text = STUDY.replace('leave_out = "parent"', f'leave_out = "{leave_out}"')
+    (folder / "small.toml").write_text(text, "utf-8")
+    panel = read_own_panel(folder / "panel.csv", "geo", "year", "country", None)
+    return read_study(folder / "small.toml"), panel
+
+
+@pytest.fixture
+def second() -> Iterator[SecondProcess]:
+    with SecondProcess() as process:
+        yield process
+
+
+def document(study: Study, panel: Panel, second: SecondProcess | None = None) -> str:
+    workplace = Here if second is None else second.workplace
+    return json.dumps(as_document(run_curve(study, panel, lambda _: None, workplace)))
+
+
+def test_it_computes_what_this_process_would(
+    tmp_path: Path, second: SecondProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = prepared(tmp_path)
+    alone = document(*given)
+
+    def not_here(*_: object) -> None:
+        raise AssertionError("the audit was left to the second process")
+
+    monkeypatch.setattr(chunks, "placebo_audit", not_here)
+    assert document(*given, second) == alone
+
+
+def test_killed_it_is_not_missed(tmp_path: Path, second: SecondProcess) -> None:
+    given = prepared(tmp_path)
+    second._process.kill()
+    assert document(*given, second) == document(*given)
+
+
+def test_what_it_cannot_do_is_said_as_ever(tmp_path: Path, second: SecondProcess) -> None:
+    given = prepared(tmp_path, "planet")
+    with pytest.raises(BadInput, match="leave_out is 'planet', which the panel lacks"):
+        document(*given, second)
+
+
+def interrupted(second: SecondProcess, setting: Setting) -> None:
+    with second:
+        second.ask(setting)
+        raise KeyboardInterrupt
+
+
+def test_none_is_left_behind(tmp_path: Path) -> None:
+    with SecondProcess() as idle:
+        pass
+    busy, setting = SecondProcess(), lay_out(*prepared(tmp_path))
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(busy, setting)
+    for second in (idle, busy):
+        assert second._process.poll() is not None
