@@ -24,7 +24,7 @@ from data.sources import reader
 from data.sources.staged import Load, SourceFile
 from data.warehouse.swap import Swap, loaded_before, record_refused, swap_in
 from data.warehouse.vintages import Edition, Vintage
-from data.warehouse.writer import staging, writing
+from data.warehouse.writer import staging, workbench, writing
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ class Loaded:
     changed: int
     quarantined: int
     file: str
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What loads a dataset: the warehouse's home, a connection, a folder for unpacked files."""
+
+    home: Path
+    con: DuckDBPyConnection
+    scratch: Path
 
 
 def ingest(
@@ -56,12 +65,13 @@ def ingest(
     """
     done: list[Loaded] = []
     chosen = expanded(ids, from_dir)
-    with writing(home):
+    with writing(home), workbench(home) as (con, scratch):
         for id in chosen:
             recipe = dataset_recipe(id)
-            with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
-                files = _incoming(recipe, home, from_dir, Path(scratch), published)
-                done += [load(home, recipe, file, from_dir is None, say) for file in files]
+            with tempfile.TemporaryDirectory(dir=scratch) as folder:
+                bench = Bench(home, con, Path(folder))
+                files = _incoming(recipe, home, from_dir, bench.scratch, published)
+                done += [load(bench, recipe, file, from_dir is None, say) for file in files]
     return tuple(done)
 
 
@@ -113,12 +123,13 @@ def held(ids: Sequence[str], source: str, folder: Path) -> list[str]:
 
 
 def load(
-    home: Path, recipe: DatasetRecipe, file: Incoming, live: bool, say: Callable[[str], None]
+    bench: Bench, recipe: DatasetRecipe, file: Incoming, live: bool, say: Callable[[str], None]
 ) -> Loaded:
     """Loads one file as an edition, unless its bytes are there already."""
+    home, con = bench.home, bench.con
     day = file.published if file.dated else None
     sha256 = raw.digest(file.path)
-    known = loaded_before(home, recipe.id, sha256, day)
+    known = loaded_before(con, home, recipe.id, sha256, day)
     if known is not None:
         raw.keep(home, recipe, file.path, file.origin, known.published)  # mends a damaged copy
         say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
@@ -128,17 +139,27 @@ def load(
     kept = raw.keep(home, recipe, file.path, file.origin, file.published, sha256)
     for companion in file.companions:  # what is kept can be read again from there
         raw.put(companion, kept.path.parent)
-    edition = Edition(file.published, partial=file.layout.partial)
-    with staging(home) as (con, scratch):
-        read(con, recipe, file, scratch)
-        try:
-            aside = contracts.check(con, recipe, file.path.name, edition.partial)
-        except ContractBroken:
-            record_refused(home, con, Swap(recipe, edition, kept, 0))
-            raise
-        vintage = swap_in(home, con, Swap(recipe, edition, kept, aside))
+    with tempfile.TemporaryDirectory(dir=bench.scratch) as scratch:
+        plain = raw.unpacked(file.path, Path(scratch))
+        source = SourceFile(plain, file.path.name, Path(scratch), file.companions)
+        with staging(con, Path(scratch), plain.stat().st_size):
+            reader(file.layout.reader)(Load(con, source, recipe, file.layout))
+            vintage = checked_in(bench, recipe, file, kept)
     announce(vintage, file, say)
     return outcome(vintage, new=True)
+
+
+def checked_in(
+    bench: Bench, recipe: DatasetRecipe, file: Incoming, kept: raw.RawFile
+) -> Vintage:
+    """Checks what was staged of a file and lays it in."""
+    edition = Edition(file.published, partial=file.layout.partial)
+    try:
+        aside = contracts.check(bench.con, recipe, file.path.name, edition.partial)
+    except ContractBroken:
+        record_refused(bench.home, bench.con, Swap(recipe, edition, kept, 0))
+        raise
+    return swap_in(bench.home, bench.con, Swap(recipe, edition, kept, aside))
 
 
 def announce(vintage: Vintage, file: Incoming, say: Callable[[str], None]) -> None:
@@ -167,10 +188,3 @@ def outcome(vintage: Vintage, new: bool) -> Loaded:
         vintage.quarantined,
         vintage.file,
     )
-
-
-def read(con: DuckDBPyConnection, recipe: DatasetRecipe, file: Incoming, scratch: Path) -> None:
-    """Reads a file into the staging tables of `con`."""
-    plain = raw.unpacked(file.path, scratch)
-    source = SourceFile(plain, file.path.name, scratch, file.companions)
-    reader(file.layout.reader)(Load(con, source, recipe, file.layout))

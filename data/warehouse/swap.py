@@ -11,7 +11,7 @@ from duckdb import DuckDBPyConnection
 from data.raw import RawFile
 from data.recipes import DatasetRecipe
 from data.sql import statement
-from data.warehouse import FILE, VINTAGE_COLUMNS, opened
+from data.warehouse import VINTAGE_COLUMNS
 from data.warehouse.vintages import (
     ATTACHED,
     Edition,
@@ -38,24 +38,23 @@ class Swap:
 
 
 def loaded_before(
-    home: Path, dataset: str, sha256: str, published: date | None
+    con: DuckDBPyConnection, home: Path, dataset: str, sha256: str, published: date | None
 ) -> Vintage | None:
     """The edition that has these very bytes, unless another has taken its place since.
 
     A publisher who takes a revision back may send the old bytes under a new date: that is a new
     edition. Bytes without a date of their own (`published` None) are what they were before.
     """
-    con = opened(home / FILE)
-    try:
+    with beside(con, home, read_only=True):
         rows = con.execute(
             statement(
-                "SELECT {columns} FROM vintages WHERE dataset = ? ORDER BY published, vintage",
+                "SELECT {columns} FROM {warehouse}.vintages WHERE dataset = ?"
+                " ORDER BY published, vintage",
                 columns=VINTAGE_COLUMNS,
+                **WAREHOUSE,
             ),
             [dataset],
         ).fetchall()
-    finally:
-        con.close()
     editions = [Vintage(*row) for row in rows]
     same = [v for v in editions if v.sha256 == sha256]
     if published is None or not same:

@@ -20,6 +20,7 @@ from data.warehouse import FILE, LAYOUT, attach, is_damage, unreadable
 from data.warehouse.vintages import ATTACHED
 
 MEMORY = "600MB"  # of DuckDB's own; what does not fit goes to disk
+IN_MEMORY = 32 << 20  # bytes of an unpacked file that are staged in memory
 # rows that do not go in, with the rule they break, to which readers and contracts add; and how to
 # put into words where a figure stands, which is made anew by readers that keep places as numbers
 STAGING = (
@@ -63,26 +64,41 @@ def create(home: Path) -> None:
     """An empty warehouse, whole or not at all."""
     with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
         path = Path(scratch) / FILE
-        con = duckdb.connect(str(path))
-        for table in LAYOUT:
-            con.execute(table)
-        con.close()
+        with duckdb.connect(str(path)) as con:
+            con.execute(f"BEGIN; {'; '.join(LAYOUT)}; COMMIT")
         path.replace(home / FILE)
 
 
 @contextmanager
-def staging(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
-    """An empty staging database and a folder for what is unpacked; both vanish afterwards."""
-    with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
-        con = duckdb.connect(str(Path(scratch) / "staging.duckdb"))
-        con.execute(f"SET memory_limit = {literal(MEMORY)}")
-        con.execute(f"SET temp_directory = {literal(scratch)}")
+def workbench(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
+    """A connection to work with beside the warehouse, and a folder for what is unpacked.
+
+    Both vanish afterwards. To begin a DuckDB takes longer than to stage a small file in it: one
+    serves all files of a load.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch,
+        duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": scratch}) as con,
+    ):
         con.execute("SET preserve_insertion_order = false")
+        yield con, Path(scratch)
+
+
+@contextmanager
+def staging(con: DuckDBPyConnection, scratch: Path, size: int) -> Iterator[None]:
+    """An empty staging database, for a file of so many bytes, where `con` finds its tables.
+
+    It is kept in memory, and on the disk for large files: there it is packed.
+    """
+    path = str(scratch / "staging.duckdb") if size > IN_MEMORY else ":memory:"
+    con.execute(f"ATTACH {literal(path)} AS staging")
+    con.execute("USE staging")
+    try:
         con.execute(STAGING)
-        try:
-            yield con, Path(scratch)
-        finally:
-            con.close()
+        yield
+    finally:
+        con.execute("USE memory")
+        con.execute("DETACH staging")
 
 
 @contextmanager
