@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from models.engine.many_samples import in_stacks, project_together
 from models.engine.projection import Projected, condense
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup
-from models.engine.subsets import Flags, Indices, residualise
+from models.engine.subsets import Flags, Indices, Residualised, residualise_together
 
 FEW_ROWS = "fewer than three complete rows"
 ONE_CLUSTER = "all complete rows are in one cluster"
@@ -65,33 +64,57 @@ def estimate_groups(
 ) -> Iterator[tuple[SampleGroup, GroupEstimates]]:
     """Estimate all cells of a stratum's sample groups with CR1 errors; resamplers if wanted."""
     for stack in in_stacks(groups):
-        sizes = [_cluster_counts(group) for group in stack]
-        able = [not _hopeless(group, size) for group, size in zip(stack, sizes, strict=True)]
-        projected = iter(project_together(list(compress(stack, able))))
-        for group, size in zip(stack, sizes, strict=True):
-            if hopeless := _hopeless(group, size):
-                yield group, _nothing(group, size, hopeless)
-            else:
-                yield group, _estimated(group, next(projected), size, resampling)
+        able = [group for group in stack if not _hopeless(group)]
+        solved = _solved(able)
+        for group in stack:
+            hopeless = _hopeless(group)
+            yield group, (
+                _nothing(group, hopeless)
+                if hopeless
+                else _estimated(group, *next(solved), resampling)
+            )
+
+
+def _solved(
+    groups: Sequence[SampleGroup],
+) -> Iterator[tuple[Projected, CrossProducts, Residualised]]:
+    """The work that samples share: projected, condensed and solved for all of their cells."""
+    if not groups:
+        return
+    projected = project_together(groups)
+    pairs = zip(projected, groups, strict=True)
+    products = [condense(one, group.clusters) for one, group in pairs]
+    problems = [
+        (
+            one.root,
+            np.arange(len(group.targets), group.Z.shape[1]),
+            np.arange(len(group.targets)),
+            group.subsets,
+        )
+        for one, group in zip(products, groups, strict=True)
+    ]
+    yield from zip(projected, products, residualise_together(problems), strict=True)
 
 
 def _cluster_counts(group: SampleGroup) -> tuple[int, ...]:
     return tuple(int(np.count_nonzero(np.bincount(codes))) for codes in group.clusters)
 
 
-def _hopeless(group: SampleGroup, sizes: tuple[int, ...]) -> str:
+def _hopeless(group: SampleGroup) -> str:
     """Why nothing can be estimated on these rows, empty if something might."""
-    return FEW_ROWS if len(group.rows) < 3 else ONE_CLUSTER if min(sizes) < 2 else ""
+    if len(group.rows) < 3:
+        return FEW_ROWS
+    return ONE_CLUSTER if min(_cluster_counts(group)) < 2 else ""
 
 
 def _estimated(
-    group: SampleGroup, projected: Projected, sizes: tuple[int, ...], resampling: bool
+    group: SampleGroup,
+    projected: Projected,
+    products: CrossProducts,
+    solved: Residualised,
+    resampling: bool,
 ) -> GroupEstimates:
-    products = condense(projected, group.clusters)
     cells = Cells(group.outcome, group.treatment, group.subset)
-    targets = np.arange(len(group.targets))
-    controls = np.arange(len(group.targets), group.Z.shape[1])
-    solved = residualise(products.root, controls, targets, group.subsets)
     found = estimate_curve(products, solved, cells)
     first = found
     if len(group.clusters) > 1:
@@ -109,15 +132,17 @@ def _estimated(
         np.where(usable, first.std_error, np.nan),
         reasons,
         len(group.rows),
-        sizes,
+        _cluster_counts(group),
         resampler,
     )
 
 
-def _nothing(group: SampleGroup, sizes: tuple[int, ...], reason: str) -> GroupEstimates:
+def _nothing(group: SampleGroup, reason: str) -> GroupEstimates:
     """No cell of the group can be estimated, all for one reason."""
     empty, reasons = np.full(len(group.pair), np.nan), (reason,) * len(group.pair)
-    return GroupEstimates(empty, empty, empty, reasons, len(group.rows), sizes, None)
+    return GroupEstimates(
+        empty, empty, empty, reasons, len(group.rows), _cluster_counts(group), None
+    )
 
 
 def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from models.absorb import Absorption, absorb
+from models.absorb import Absorption, absorb, group_sums, group_totals
 from models.components import components
 from models.design import Codes, Floats
 from models.engine.projection import Projected, project
@@ -49,10 +49,10 @@ def project_together(groups: Sequence[SampleGroup]) -> list[Projected]:
     if len(absorption.effects) > 2:  # their joint rank is not a matter of counting parts
         return [project(group.Z, group.weights, group.effects) for group in groups]
     starts = np.cumsum(sizes) - sizes
+    columns, before = _of_unit_length(groups, weights, starts, sample)
+    left = absorption.residual(columns)
+    left *= before.take(sample, axis=0)
     w = np.ones(len(sample)) if weights is None else weights
-    centred, before = _centred(groups, w, starts, sample)
-    unit = np.divide(1.0, before, out=np.zeros_like(before), where=before > 0)
-    left = absorption.residual(centred * unit.take(sample, axis=0)) * before.take(sample, axis=0)
     ranks = _ranks(absorption, sample, len(groups))
     return [
         Projected(
@@ -84,19 +84,23 @@ def _stacked_effects(groups: Sequence[SampleGroup], sample: Codes) -> tuple[Code
     return tuple(stacked) or (sample,)
 
 
-def _centred(
-    groups: Sequence[SampleGroup], w: Floats, starts: Codes, sample: Codes
+def _of_unit_length(
+    groups: Sequence[SampleGroup], weights: Floats | None, starts: Codes, sample: Codes
 ) -> tuple[Floats, Floats]:
-    """Columns (n, p) about each sample's means, and their lengths (samples, p).
+    """Columns (n, p) about each sample's means, of length one, and what it was (samples, p).
 
     A sample of fewer columns than the widest is filled up with zeros.
     """
+    count = len(groups)
     Z = np.zeros((len(sample), max(group.Z.shape[1] for group in groups)))
     for group, start in zip(groups, starts, strict=True):
         Z[start : start + len(group.rows), : group.Z.shape[1]] = group.Z
-    means = np.add.reduceat(w[:, None] * Z, starts) / np.add.reduceat(w, starts)[:, None]
+    means = group_sums(sample, Z, weights, count) / group_totals(sample, weights)[:, None]
     Z -= means.take(sample, axis=0)
-    return Z, np.sqrt(np.add.reduceat(w[:, None] * Z**2, starts))
+    before = np.sqrt(group_sums(sample, Z * Z, weights, count))
+    unit = np.divide(1.0, before, out=np.zeros_like(before), where=before > 0)
+    Z *= unit.take(sample, axis=0)
+    return Z, before
 
 
 def _ranks(absorption: Absorption, sample: Codes, count: int) -> Codes:
