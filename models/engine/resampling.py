@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -130,9 +131,8 @@ class NullScores:
             form = -(cross + cross.transpose(0, 2, 1))
             np.einsum("sgg->sg", form)[...] += self.scores**2
         form[:, 0, 0] = np.einsum("sgg->s", form)
-        rows, columns = np.triu_indices(n_clusters, 1)
-        places = np.append(0, rows * n_clusters + columns)
-        return np.take(form.reshape(n_specs, -1), places, axis=1, out=out, mode="clip")
+        flat = form.reshape(n_specs, -1)
+        return np.take(flat, _upper(n_clusters), axis=1, out=out, mode="clip")
 
     def sums_of_squares(self, signs: Floats) -> Floats:
         """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D) of +-1."""
@@ -175,6 +175,13 @@ def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
     for start in range(0, n_draws, step):
         some = slice(start, start + step)
         yield some, signs[:, some].astype(np.float64, copy=False)
+
+
+@lru_cache(maxsize=8)
+def _upper(n_clusters: int) -> Indices:
+    """Places (P,) in matrices (G, G): the first, then those above the diagonal row by row."""
+    rows, columns = np.triu_indices(n_clusters, 1)
+    return np.append(0, rows * n_clusters + columns)
 
 
 def few_clusters(n_clusters: int, rank: int) -> bool:
