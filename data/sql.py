@@ -6,6 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 SLOT = re.compile(r"\{([a-z_]+)\}")
+# the flags of several rows as those of one, sorted letters; one text a group, not a list of lists
+ALL_FLAGS = (
+    "array_to_string(list_sort(list_distinct(string_split("
+    "coalesce(string_agg(flags, ''), ''), ''))), '')"
+)
 
 
 def quoted(name: str) -> str:

@@ -12,7 +12,7 @@ from data.errors import BadInput, ContractBroken
 from data.panels.editions import EditionInForce, Wanted, wanted
 from data.panels.recipe import PanelRecipe, Pick
 from data.recipes import dataset_recipe
-from data.sql import quoted, statement
+from data.sql import ALL_FLAGS, literal, quoted, statement
 from data.suggestions import near
 
 _AGGREGATES = {
@@ -28,20 +28,22 @@ CREATE TABLE {table} (
 """
 _SELECT = """
 CREATE OR REPLACE TEMP TABLE cells AS
-SELECT geo, TRY_CAST(substr(time, 1, 4) AS INTEGER) AS period, {aggregate} AS value,
-       array_to_string(list_sort(list_distinct(flatten(list(string_split(flags, ''))))), '')
-           AS flags,
-       count(*) AS n
+SELECT geo, period, {aggregate} AS value, {flags} AS flags, count(*) AS n
 FROM observations
-WHERE TRY_CAST(substr(time, 1, 4) AS INTEGER) BETWEEN ? AND ?{tests}
+WHERE period BETWEEN ? AND ?{tests}
 GROUP BY geo, period
+"""
+# copied once: each column would read all of an Arrow table, and every period's text, again
+_COPY = """
+CREATE OR REPLACE TEMP TABLE observations AS
+SELECT * EXCLUDE (time), TRY_CAST(substr(time, 1, 4) AS INTEGER) AS period FROM selected
 """
 _STORE = "INSERT INTO {table} SELECT ?, ?, geo, period, value, flags FROM cells"
 _FILL = """
 INSERT INTO picked
 SELECT ?, ?, r.geo, y.period, ?, NULL
 FROM (SELECT DISTINCT geo FROM picked WHERE col IN (SELECT unnest(?))) r
-CROSS JOIN (SELECT DISTINCT TRY_CAST(substr(time, 1, 4) AS INTEGER) AS period FROM observations) y
+CROSS JOIN (SELECT DISTINCT period FROM observations) y
 ANTI JOIN picked p ON p.col = ? AND p.geo = r.geo AND p.period = y.period
 WHERE y.period BETWEEN ? AND ?
 """
@@ -77,11 +79,13 @@ def pick_columns(
             continue
         _check_dimensions(recipe, picks)
         relation = _needed(warehouse.observations(key[0], edition.day), picks)
-        connection.register("observations", relation.to_arrow_table())
+        connection.register("selected", relation.to_arrow_table())
+        connection.execute(_COPY)
+        connection.unregister("selected")
         for pick in picks:
             _pick(connection, recipe, pick)
         _fill_ledger(connection, recipe, picks)
-        connection.unregister("observations")
+    connection.execute("DROP TABLE IF EXISTS observations")
 
 
 def _needed(
@@ -100,14 +104,16 @@ def _needed(
 def _pick(connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, pick: Pick) -> None:
     where = f"panel {recipe.id}, column {pick.name}"
     table = "picked" if pick.at == "unit" else "picked_parents"
-    tests = "".join(f" AND {quoted(d)} IN (SELECT unnest(?))" for d in pick.where)
+    tests = "".join(
+        f" AND {quoted(d)} IN ({', '.join(map(literal, codes))})" for d, codes in pick.where.items()
+    )
     aggregate = _AGGREGATES[pick.aggregate] if pick.over else "any_value(value)"
     parts = _parts(pick)
     if parts is not None:
         aggregate = statement(_COMPLETE, parts=str(int(parts)), aggregate=aggregate)
     connection.execute(
-        statement(_SELECT, aggregate=aggregate, tests=tests),
-        [recipe.first, recipe.last, *(list(codes) for codes in pick.where.values())],
+        statement(_SELECT, aggregate=aggregate, flags=ALL_FLAGS, tests=tests),
+        [recipe.first, recipe.last],
     )
     found = connection.execute("SELECT count(*), max(n) FROM cells").fetchone()
     if found is None or not found[0]:

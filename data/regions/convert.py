@@ -15,6 +15,7 @@ import pandas as pd
 
 from data.errors import ContractBroken
 from data.regions.crosswalk import RANKS, Link
+from data.sql import ALL_FLAGS, statement
 
 _CONVERT = """
 CREATE TABLE converted AS
@@ -29,8 +30,7 @@ WITH parts AS (
                                                                ELSE 0.999999 END
                 THEN CASE WHEN count(*) = 1 AND any_value(weight) = 1 THEN any_value(value)
                           ELSE sum(value * weight ORDER BY geo) END END AS value,
-           array_to_string(list_sort(list_distinct(flatten(list(string_split(flags, ''))))), '')
-               AS flags
+           {flags} AS flags
     FROM parts
     GROUP BY col, unit, period, route, rank, distance, version, grp
 )
@@ -72,7 +72,7 @@ def convert(
     table = pd.DataFrame([_row(link) for link in links], columns=_LINK_COLUMNS)
     connection.register("links", table)
     _refuse_doubles(connection)
-    connection.execute(_CONVERT, {"coverage": coverage})
+    connection.execute(statement(_CONVERT, flags=ALL_FLAGS), {"coverage": coverage})
 
 
 def _refuse_doubles(connection: duckdb.DuckDBPyConnection) -> None:
