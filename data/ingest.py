@@ -65,6 +65,8 @@ def ingest(
     """
     done: list[Loaded] = []
     chosen = expanded(ids, from_dir)
+    if not chosen:  # nothing to wait for a writer for
+        return ()
     with writing(home), workbench(home) as (con, scratch):
         for id in chosen:
             recipe = dataset_recipe(id)
