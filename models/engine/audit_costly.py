@@ -13,10 +13,11 @@ from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import NullScores, sign_draws
+from models.engine.resampling import sign_draws
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
+NUMBERS = 2**20  # in what is held of a block of draws
 MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held for each cluster
 
 
@@ -113,16 +114,40 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
         squares = sums.squares(fits.x).T
         under_null = scores + fits.beta[:, None] * squares
-        products = sums.with_treatments(fits.x).transpose(1, 0, 2)
-        left = np.concatenate([products, (squares / fits.information[:, None])[:, :, None]], axis=2)
-        outcome = np.broadcast_to(sums.outcome, products.shape)
-        right = np.concatenate([outcome, under_null[:, :, None]], axis=2)
-        one = np.ones(len(fits.beta))
-        null = NullScores(under_null, left, right, one, one)
-        squared = np.maximum(null.sums_of_squares(signs), np.finfo(float).tiny)
-        drawn = np.abs(under_null @ signs) / np.sqrt(squared)
+        own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
+        squared = _sums_of_squares(under_null, own, products, sums.outcome, signs)
+        drawn = np.abs(under_null @ signs) / np.sqrt(np.maximum(squared, np.finfo(float).tiny))
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))
         extreme = (drawn >= found[:, None] * (1.0 - 1e-9)).sum(axis=1)
         return np.asarray((extreme + spare) / (signs.shape[1] + spare))
 
     return Judge("wild-cluster", (name,), None, n_clusters, p_values)
+
+
+def _sums_of_squares(
+    scores: Floats, own: Floats, products: Floats, outcome: Floats, signs: Floats
+) -> Floats:
+    """Sums (B, D) over clusters of the squared scores of B refitted placebos, draws w (G, D).
+
+    A cluster's score is a_g w_g - p_g'r - s_g a'w: scores a and own s are (B, G), products p
+    (G, B, q), and r = sum of outcome_g w_g, what controls and crossing effects take of the drawn
+    outcome, is the same for all placebos. Multiplied out, so that draws meet placebos in matrix
+    products; as in `NullScores`, which has other outcomes as well.
+    """
+    n_clusters, n_placebos, q = products.shape
+    by_placebo = products.transpose(1, 0, 2)
+    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, n_clusters * q)
+    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos * q, q)
+    crossed = (own[:, None, :] @ by_placebo)[:, 0]
+    constant, squares = (scores**2).sum(axis=1), (own**2).sum(axis=1)
+    total = np.empty((n_placebos, signs.shape[1]))
+    step = max(1, NUMBERS // (q * (n_clusters + n_placebos)))
+    for start in range(0, signs.shape[1], step):
+        w = signs[:, start : start + step]
+        r, summed = outcome.T @ w, scores @ w
+        each = (w[:, None] * r).reshape(n_clusters * q, -1)
+        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, -1), r)
+        shared = 2.0 * (crossed @ r - (scores * own) @ w) + summed * squares[:, None]
+        part = constant[:, None] - 2.0 * weighted @ each + fitted + summed * shared
+        total[:, start : start + step] = part
+    return total
