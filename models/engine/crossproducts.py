@@ -113,12 +113,3 @@ def _upper(p: int) -> Codes:
     """Where the upper triangle of a matrix (p, p) stands in its rows, one after the other (P,)."""
     rows, columns = np.triu_indices(p)
     return rows * p + columns
-
-
-def unpacked(packed: Floats, p: int) -> Floats:
-    """Symmetric matrices (G, p, p) from their packed upper triangles (G, P)."""
-    rows, columns = divmod(_upper(p), p)
-    full = np.empty((len(packed), p, p))
-    full[:, rows, columns] = packed
-    full[:, columns, rows] = packed
-    return full
