@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from itertools import product
+from math import prod
 from typing import Protocol
 
 import duckdb
@@ -26,19 +28,29 @@ CREATE TABLE {table} (
     col VARCHAR, kind VARCHAR, geo VARCHAR, period INTEGER, value DOUBLE, flags VARCHAR
 )
 """
-_SELECT = """
-CREATE OR REPLACE TEMP TABLE cells AS
-SELECT geo, period, {aggregate} AS value, {flags} AS flags, count(*) AS n
-FROM observations
-WHERE period BETWEEN ? AND ?{tests}
-GROUP BY geo, period
+_CELLS = """
+CREATE OR REPLACE TEMP TABLE cells (
+    col VARCHAR, geo VARCHAR, period INTEGER, value DOUBLE, flags VARCHAR, n BIGINT
+)
 """
-# copied once: each column would read all of an Arrow table, and every period's text, again
+_SELECT = """
+INSERT INTO cells
+SELECT k.col, o.geo, o.period, {aggregate}, {flags}, count(*)
+FROM observations o JOIN (VALUES {codes}) k({names}) ON {same}
+WHERE o.period BETWEEN ? AND ?
+GROUP BY k.col, o.geo, o.period
+"""
+# copied once: each selection would read all of an Arrow table, and every period's text, again
 _COPY = """
 CREATE OR REPLACE TEMP TABLE observations AS
 SELECT * EXCLUDE (time), TRY_CAST(substr(time, 1, 4) AS INTEGER) AS period FROM selected
 """
-_STORE = "INSERT INTO {table} SELECT ?, ?, geo, period, value, flags FROM cells"
+_STORE = """
+INSERT INTO {table}
+SELECT col, kind, geo, period, value, flags
+FROM cells JOIN (VALUES {kinds}) k(col, kind, dataset) USING (col)
+"""
+_SOURCES = "INSERT INTO columns_of SELECT col, dataset FROM (VALUES {kinds}) k(col, kind, dataset)"
 _FILL = """
 INSERT INTO picked
 SELECT ?, ?, r.geo, y.period, ?, NULL
@@ -82,8 +94,7 @@ def pick_columns(
         connection.register("selected", relation.to_arrow_table())
         connection.execute(_COPY)
         connection.unregister("selected")
-        for pick in picks:
-            _pick(connection, recipe, pick)
+        _pick(connection, recipe, picks)
         _fill_ledger(connection, recipe, picks)
     connection.execute("DROP TABLE IF EXISTS observations")
 
@@ -101,38 +112,68 @@ def _needed(
     return relation
 
 
-def _pick(connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, pick: Pick) -> None:
-    where = f"panel {recipe.id}, column {pick.name}"
-    table = "picked" if pick.at == "unit" else "picked_parents"
-    tests = "".join(
-        f" AND {quoted(d)} IN ({', '.join(map(literal, codes))})" for d, codes in pick.where.items()
-    )
+def _pick(
+    connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, picks: Sequence[Pick]
+) -> None:
+    """The columns of one dataset, those that select and aggregate alike in one pass."""
+    alike: dict[tuple[str, tuple[str, ...]], list[Pick]] = {}
+    for pick in picks:
+        alike.setdefault((_aggregate(pick), tuple(pick.where)), []).append(pick)
+    connection.execute(_CELLS)
+    for (aggregate, dimensions), some in alike.items():
+        same = [f"o.{quoted(name)} = k.w{i}" for i, name in enumerate(dimensions)]
+        connection.execute(
+            statement(
+                _SELECT,
+                aggregate=aggregate,
+                flags=ALL_FLAGS,
+                codes=_rows((p.name, *codes) for p in some for codes in product(*p.where.values())),
+                names=", ".join(["col", *(f"w{i}" for i in range(len(dimensions)))]),
+                same=" AND ".join(same) or "true",
+            ),
+            [recipe.first, recipe.last],
+        )
+    _refuse_misfits(connection, recipe, picks)
+    for table, at in (("picked", "unit"), ("picked_parents", "parent")):
+        kinds = [(p.name, p.kind, p.dataset) for p in picks if p.at == at]
+        if kinds:
+            connection.execute(statement(_STORE, table=table, kinds=_rows(kinds)))
+            connection.execute(statement(_SOURCES, kinds=_rows(kinds)))
+
+
+def _rows(rows: Iterable[tuple[str, ...]]) -> str:
+    """Rows of text as SQL, each once."""
+    return ", ".join(f"({', '.join(map(literal, row))})" for row in dict.fromkeys(rows))
+
+
+def _aggregate(pick: Pick) -> str:
+    """SQL for the value of a cell."""
     aggregate = _AGGREGATES[pick.aggregate] if pick.over else "any_value(value)"
     parts = _parts(pick)
-    if parts is not None:
-        aggregate = statement(_COMPLETE, parts=str(int(parts)), aggregate=aggregate)
-    connection.execute(
-        statement(_SELECT, aggregate=aggregate, flags=ALL_FLAGS, tests=tests),
-        [recipe.first, recipe.last],
-    )
-    found = connection.execute("SELECT count(*), max(n) FROM cells").fetchone()
-    if found is None or not found[0]:
-        raise BadInput(
-            where,
-            f"nothing in {pick.dataset} fits {_shown(pick)} in {recipe.first}-{recipe.last}",
-            "check the codes in the recipe, or load an edition that has them",
-        )
-    if found[1] > 1 and not pick.over:
-        raise ContractBroken(
-            where,
-            f"{found[1]} observations of {pick.dataset} for one cell",
-            "narrow `where` to one code of each dimension, or name the dimension in `over`",
-        )
-    connection.execute(
-        statement(_STORE, table=table),
-        [pick.name, pick.kind],
-    )
-    connection.execute("INSERT INTO columns_of VALUES (?, ?)", [pick.name, pick.dataset])
+    if parts is None:
+        return aggregate
+    return statement(_COMPLETE, parts=str(int(parts)), aggregate=aggregate)
+
+
+def _refuse_misfits(
+    connection: duckdb.DuckDBPyConnection, recipe: PanelRecipe, picks: Sequence[Pick]
+) -> None:
+    """Raises on the first column without any cell, or with several observations of one."""
+    most = dict(connection.execute("SELECT col, max(n) FROM cells GROUP BY col").fetchall())
+    for pick in picks:
+        where = f"panel {recipe.id}, column {pick.name}"
+        if pick.name not in most:
+            raise BadInput(
+                where,
+                f"nothing in {pick.dataset} fits {_shown(pick)} in {recipe.first}-{recipe.last}",
+                "check the codes in the recipe, or load an edition that has them",
+            )
+        if most[pick.name] > 1 and not pick.over:
+            raise ContractBroken(
+                where,
+                f"{most[pick.name]} observations of {pick.dataset} for one cell",
+                "narrow `where` to one code of each dimension, or name the dimension in `over`",
+            )
 
 
 def _fill_ledger(
@@ -154,10 +195,7 @@ def _parts(pick: Pick) -> int | None:
     listed = [len(pick.where[dimension]) for dimension in pick.over if dimension in pick.where]
     if pick.parts is not None or not listed or len(listed) < len(pick.over):
         return pick.parts
-    product = 1
-    for length in listed:
-        product *= length
-    return product
+    return prod(listed)
 
 
 def _check_dimensions(recipe: PanelRecipe, picks: Sequence[Pick]) -> None:
