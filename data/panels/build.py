@@ -139,10 +139,11 @@ def _table(
         [sorted(units), range(recipe.first, recipe.last + 1)], names=[recipe.unit, recipe.time]
     )
     columns: dict[str, pd.Series] = {}
-    values, flags, routes = (
-        wide(connection, what).reindex(grid) for what in ("value", "flags", "route")
-    )
-    for pick in recipe.picks:
+    picks = recipe.picks
+    values = wide(connection, "value", [p.name for p in picks]).reindex(grid)
+    flags = wide(connection, "flags", [p.name for p in picks if p.flag]).reindex(grid)
+    routes = wide(connection, "route", [p.name for p in picks if p.route]).reindex(grid)
+    for pick in picks:
         columns[pick.name] = _known(values, pick.name).astype("float64")
         if pick.flag:
             columns[f"{pick.name}_flag"] = _known(flags, pick.name).astype("str")

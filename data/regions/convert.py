@@ -100,7 +100,11 @@ def broadcast(connection: duckdb.DuckDBPyConnection, links: Sequence[tuple[str, 
     connection.execute(_BROADCAST)
 
 
-def wide(connection: duckdb.DuckDBPyConnection, what: str) -> pd.DataFrame:
-    """`converted` by unit and period, columns as the panel's; `what`: value, flags or route."""
-    long = connection.table("converted").project(f"col, unit, period, {what}").df()
+def wide(
+    connection: duckdb.DuckDBPyConnection, what: str, columns: Sequence[str]
+) -> pd.DataFrame:
+    """`columns` of the panel by unit and period; `what` is shown: value, flags or route."""
+    asked = [duckdb.ConstantExpression(column) for column in columns or ("",)]
+    some = connection.table("converted").filter(duckdb.ColumnExpression("col").isin(*asked))
+    long = some.project(f"col, unit, period, {what}").df()
     return long.pivot(index=["unit", "period"], columns="col", values=what)

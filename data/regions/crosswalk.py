@@ -61,8 +61,9 @@ def plain_links(
     for source_version in by_distance:
         overlaps = _unite(overlaps_between(system, source_version, version), union)
         distance = _distance(system, source_version, version)
-        for link in _of_version(overlaps, source_version, distance):
-            sources = () if link.route == "same" else tuple(_sources(overlaps, link.unit))
+        sources_of = _sources(overlaps)
+        for link in _of_version(overlaps, sources_of, source_version, distance):
+            sources = () if link.route == "same" else tuple(sources_of[link.unit])
             nearest = nearest_version.setdefault((link.route, link.unit, sources), source_version)
             if nearest == source_version:
                 links.append(link)  # a group of codes counts once, in the nearest version
@@ -154,10 +155,11 @@ def _unite(overlaps: Overlaps, union: Mapping[str, str]) -> Overlaps:
     return united
 
 
-def _of_version(overlaps: Overlaps, version: str, distance: int) -> Iterable[Link]:
+def _of_version(
+    overlaps: Overlaps, sources_of: Mapping[str, list[str]], version: str, distance: int
+) -> Iterable[Link]:
     """Links for each unit that sources of one version make up exactly."""
-    for unit in sorted({unit for units in overlaps.values() for unit in units}):
-        sources = _sources(overlaps, unit)
+    for unit, sources in sorted(sources_of.items()):
         if unit in overlaps:  # the code stands in both versions: it is the same region
             yield Link(unit, unit, "same", version, distance, "same", 1.0, 1.0)
             continue
@@ -170,8 +172,13 @@ def _of_version(overlaps: Overlaps, version: str, distance: int) -> Iterable[Lin
             yield Link(source, unit, route, version, distance, group, 1.0, 1.0 / len(sources))
 
 
-def _sources(overlaps: Overlaps, unit: str) -> list[str]:
-    return sorted(source for source, units in overlaps.items() if unit in units)
+def _sources(overlaps: Overlaps) -> Mapping[str, list[str]]:
+    """The sources of each unit, sorted."""
+    sources: dict[str, list[str]] = defaultdict(list)
+    for source, units in sorted(overlaps.items()):
+        for unit in units:
+            sources[unit].append(source)
+    return sources
 
 
 def _distance(system: RegionSystem, one: str, other: str) -> int:
