@@ -164,7 +164,7 @@ class _Table:
         self.rows: list[Row] = []
         self.found = False
         self.columns: dict[str, int] = {}  # by name
-        self.numbers: dict[str, str] = {}  # many cells hold the same
+        self.numbers: dict[str | None, str] = {}  # many cells hold the same
 
     def skip_to(self, stated: str | None) -> None:
         """Empty rows for those that the sheet leaves out before row `stated`."""
@@ -184,16 +184,16 @@ class _Table:
             name = place.rstrip(DIGITS) if place else letters(column + 2)
             column = columns[name] if name in columns else self.column(name)
             held = cell.get(HELD)
-            if held in numbers and "t" not in cell and cell.get("s") not in days:
-                text: str | None = numbers[held]  # as most cells, without a call
-            else:
+            text = numbers.get(held) if "t" not in cell and cell.get("s") not in days else None
+            if text is None:  # most cells do without the call
                 text = self.text(cell, held, name)
-            if text is not None:
-                if column != len(row):
-                    row += [None] * (column + 1 - len(row))
-                    row[column] = text
-                else:
-                    row.append(text)
+                if text is None:
+                    continue
+            if column == len(row):
+                row.append(text)
+            else:
+                row += [None] * (column + 1 - len(row))
+                row[column] = text
         self.rows.append(row)
 
     def column(self, name: str) -> int:
