@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from models.study.results import StudyResults
 from pipelines.session import Session
 
 if TYPE_CHECKING:
-    from pipelines.second_process import SecondProcess
+    from models.engine.beside import Ask
 
 
 def datasets_for(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -122,18 +123,19 @@ def specification_curve(
     panel: Panel,
     session: Session,
     dask: str | None = None,
-    second: SecondProcess | None = None,
+    ask: Ask | None = None,
 ) -> Curve:
     """The study's multiverse with its joint test and its audit, here or on a Dask cluster.
 
-    Where there is a `second` process, it takes part.
+    `ask` has another process on this machine compute the main model's part.
     """
     # loaded only when a curve is drawn: `fit` starts without it
+    from models.engine.beside import Beside
     from models.engine.multiverse import run_curve
 
     with session.step(f"specification curve of {study.id}"):
-        if second is not None:
-            return run_curve(study, panel, session.say, second.workplace)
+        if ask is not None:
+            return run_curve(study, panel, session.say, partial(Beside, ask=ask))
         if dask is None:
             return run_curve(study, panel, session.say)
         from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for

@@ -24,7 +24,7 @@ def side_by_side(
     `most` bounds the parts at work at a time, where each of them needs much memory.
     """
     shares = list(parts)
-    at_once = min(most, _processors(), len(shares))
+    at_once = min(most, processors(), len(shares))
     if at_once < 2:
         yield from map(compute, shares)
         return
@@ -32,8 +32,8 @@ def side_by_side(
         yield from threads.map(compute, shares)
 
 
-def _processors() -> int:
-    """Those of this process, which in a container are fewer than the machine's."""
+def processors() -> int:
+    """How many this process may use, which in a container are fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

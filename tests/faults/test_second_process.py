@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,14 @@ from data.errors import BadInput
 from data.panel import Panel
 from data.panels.own import read_own_panel
 from models.engine import chunks
+from models.engine.beside import Beside
 from models.engine.chunks import Here
 from models.engine.multiverse import run_curve
 from models.engine.results import as_document
 from models.engine.setting import Setting, lay_out
 from models.study import Study
 from models.study.file import read_study
+from pipelines import second_process
 from pipelines.second_process import SecondProcess
 
 STUDY = """
@@ -64,14 +68,23 @@ def prepared(folder: Path, leave_out: str = "parent") -> tuple[Study, Panel]:
     return read_study(folder / "small.toml"), panel
 
 
+@pytest.fixture(autouse=True)
+def processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_process, "processors", lambda: 2)
+
+
 @pytest.fixture
 def second() -> Iterator[SecondProcess]:
     with SecondProcess() as process:
         yield process
 
 
+def ended(second: SecondProcess) -> bool:
+    return second._process is not None and second._process.poll() is not None
+
+
 def document(study: Study, panel: Panel, second: SecondProcess | None = None) -> str:
-    workplace = Here if second is None else second.workplace
+    workplace = Here if second is None else partial(Beside, ask=second.ask)
     return json.dumps(as_document(run_curve(study, panel, lambda _: None, workplace)))
 
 
@@ -90,8 +103,17 @@ def test_it_computes_what_this_process_would(
 
 def test_killed_it_is_not_missed(tmp_path: Path, second: SecondProcess) -> None:
     given = prepared(tmp_path)
+    assert second._process is not None
     second._process.kill()
     assert document(*given, second) == document(*given)
+
+
+def test_one_processor_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(second_process, "processors", lambda: 1)
+    given = prepared(tmp_path)
+    with SecondProcess() as none:
+        assert none._process is None
+        assert document(*given, none) == document(*given)
 
 
 def test_what_it_cannot_do_is_said_as_ever(tmp_path: Path, second: SecondProcess) -> None:
@@ -102,7 +124,7 @@ def test_what_it_cannot_do_is_said_as_ever(tmp_path: Path, second: SecondProcess
 
 def interrupted(second: SecondProcess, setting: Setting) -> None:
     with second:
-        second.ask(setting)
+        second.ask(pickle.dumps(setting))
         raise KeyboardInterrupt
 
 
@@ -112,5 +134,5 @@ def test_none_is_left_behind(tmp_path: Path) -> None:
     busy, setting = SecondProcess(), lay_out(*prepared(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         interrupted(busy, setting)
-    for second in (idle, busy):
-        assert second._process.poll() is not None
+    assert ended(idle)
+    assert ended(busy)

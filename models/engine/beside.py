@@ -1,0 +1,56 @@
+"""The main model's part of a multiverse, computed by a process beside the one that draws the curve.
+
+This module is both ends of it: the workplace here, and as a program (`python -m`) the other side,
+which takes a setting from standard input and answers with its main model on standard output.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable
+
+from threadpoolctl import threadpool_limits
+
+from models.engine.chunks import Here
+from models.engine.main_model import MainModel
+from models.engine.setting import Setting
+
+Ask = Callable[[bytes], Callable[[], bytes | None]]
+
+
+class Beside(Here):
+    """This process, with the main model left to another one.
+
+    `ask` sends that one a setting; the call that it returns waits for the answer, None if nothing
+    came of it. Then the same is computed here.
+    """
+
+    def __init__(self, setting: Setting, ask: Ask) -> None:
+        super().__init__(setting)
+        self._ask = ask
+
+    def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
+        """The main model's audit and influence analysis, begun by the other process."""
+        asked, here = self._ask(pickle.dumps(self.setting)), super().main_model(say)
+
+        def wait() -> MainModel:
+            answer = asked()
+            if answer is None:
+                return here()
+            found: MainModel = pickle.loads(answer)
+            return found
+
+        return wait
+
+
+def main() -> None:
+    """The other process: a setting comes in, its main model goes out."""
+    setting: Setting = pickle.load(sys.stdin.buffer)
+    with threadpool_limits(limits=1, user_api="blas"):
+        found = Here(setting).main_model(lambda _: None)()
+    sys.stdout.buffer.write(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
