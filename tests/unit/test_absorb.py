@@ -91,6 +91,25 @@ def test_parts_that_nothing_links_are_solved_by_themselves(seed: int, weighted: 
     assert D @ parts.inverse() @ D.T == pytest.approx(expected, abs=1e-10)
 
 
+def test_a_part_that_hangs_by_a_thread_is_left_to_pivoting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two halves of units and years, linked by one row of next to no weight."""
+    monkeypatch.setattr(schur, "FEW_CELLS", 0)
+    unit, year = (np.ravel(found) for found in np.indices((10, 8)))
+    year = np.append(np.where(unit < 5, year, year + 8), 8)
+    unit = np.append(unit, 0)
+    weights = np.append(np.ones(80), 1e-10)
+    absorption = absorb((unit, year), weights, 81)
+    assert not isinstance(absorption.solve, BlockInverse)
+    Z = np.random.default_rng(4).normal(size=(81, 2))
+    residual = absorption.residual(Z)
+    halves = absorb((unit[:80], year[:80]), None, 80)
+    assert isinstance(halves.solve, BlockInverse)
+    assert halves.rank == 10 + 16 - 2
+    assert residual[:80] == pytest.approx(halves.residual(Z[:80]), abs=1e-8)
+
+
 def test_many_levels_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     everything, weights, Z = drawn(3, n=600)
     effects = (everything[0], everything[2], np.arange(600) % 47)
