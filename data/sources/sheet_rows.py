@@ -118,9 +118,7 @@ def listen(parser: expat.XMLParserType, prefix: str, table: _Table) -> None:
     What a cell holds is put beside its attributes. Closures, and no more of them than needed:
     they are called four times for each cell.
     """
-    c, v, t, row, inline, sounds, end_of_table = (
-        prefix + name for name in ("c", "v", "t", "row", "is", "rPh", "sheetData")
-    )
+    c, v, row = prefix + "c", prefix + "v", prefix + "row"
     cells, held, inside = list[dict[str, str]](), list[str](), list[str]()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -135,25 +133,29 @@ def listen(parser: expat.XMLParserType, prefix: str, table: _Table) -> None:
     def end(tag: str) -> None:
         if tag == v:
             cells[-1][HELD] = "".join(held)
-        elif tag != c:
-            end_other(tag)
-
-    def end_other(tag: str) -> None:
-        if tag == row:
+        elif tag == row:
             table.add(cells)
-        elif tag == t:
+        elif tag != c:
+            end_other(tag.removeprefix(prefix))
+
+    def end_other(name: str) -> None:
+        if name == "t":
             inside.append("".join(held))
-        elif tag == sounds:  # how a text is spoken
+        elif name == "rPh":  # how a text is spoken
             del inside[-1:]
-        elif tag == inline:
+        elif name == "is":
             cells[-1][INLINE] = "".join(inside)
             inside.clear()
-        elif tag == end_of_table:  # what follows has only to be XML
-            parser.StartElementHandler = parser.EndElementHandler = None
-            parser.CharacterDataHandler = None
+        elif name == "sheetData":
+            listen_no_more(parser)
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = held.append
+
+
+def listen_no_more(parser: expat.XMLParserType) -> None:
+    """What follows the cells has only to be XML."""
+    parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
 
 
 class _Table:

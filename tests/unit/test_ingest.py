@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+import data.warehouse.writer
 from data import recipes
 from data.errors import BadInput, ContractBroken, RegsiError
 from data.ingest import Loaded, ingest
@@ -230,6 +232,29 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     busy = pytest.raises(RegsiError, match="another load is running")
     with writing(tmp_path), busy, writing(tmp_path):
         pass
+
+
+def test_nothing_to_load_waits_for_nobody(tmp_path: Path) -> None:
+    with writing(tmp_path):
+        assert ingest([], tmp_path, tmp_path, None, lambda _: None) == ()
+
+
+def test_files_staged_on_disk_make_the_same_history(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = OLD.replace("1.5 ", "1.7 ").replace("CZ01", "DK01")
+    files: dict[str, str | bytes] = {
+        f"table{n}.tsv.gz": gzip.compress(text.encode(), 6, mtime=n * 10**9)
+        for n, text in ((1, OLD), (2, later))
+    }
+    load(files)
+    in_memory = [observed(tmp_path, day) for day in (date(2005, 1, 1), date(2035, 1, 1))]
+    assert in_memory[0] != in_memory[1]
+    shutil.rmtree(tmp_path / "home")
+    monkeypatch.setattr(data.warehouse.writer, "IN_MEMORY", 0)
+    load(files)
+    assert [observed(tmp_path, day) for day in (date(2005, 1, 1), date(2035, 1, 1))] == in_memory
+    assert not list((tmp_path / "home").glob(".ingest-*"))
 
 
 def test_a_bare_publisher_means_all_its_datasets(
