@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from models.engine.chunks import Here
 from models.engine.main_model import MainModel
 from models.engine.setting import Setting
+from models.engine.threads import processors
 
 Ask = Callable[[bytes], Callable[[], bytes | None]]
 
@@ -48,7 +49,8 @@ def main() -> None:
     """The other process: a setting comes in, its main model goes out."""
     setting: Setting = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
-        found = Here(setting).main_model(lambda _: None)()
+        # one processor is for the process that draws the curve
+        found = Here(setting, max(1, processors() - 1)).main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
 
 

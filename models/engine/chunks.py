@@ -60,10 +60,14 @@ class Workplace(Protocol):
 
 
 class Here:
-    """This process: every chunk in turn, its cross-products kept for resampling."""
+    """This process: every chunk in turn, its cross-products kept for resampling.
 
-    def __init__(self, setting: Setting) -> None:
+    `threads` is how many the main model's audit may use at most.
+    """
+
+    def __init__(self, setting: Setting, threads: int = 64) -> None:
         self.setting = setting
+        self.threads = threads
         self.parts = parts(setting)
         self._resamplers: dict[int, list[Resampler]] = {}
 
@@ -73,7 +77,8 @@ class Here:
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
             _ = self.trial  # described once, before threads share it
-            judged = list(side_by_side(self.rejections, range(BLOCKS), self.trial.most_at_once))
+            most = min(self.threads, self.trial.most_at_once)
+            judged = list(side_by_side(self.rejections, range(BLOCKS), most))
             audit = placebo_audit(self.trial, judged)
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
