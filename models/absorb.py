@@ -15,13 +15,15 @@ import scipy.sparse as sp
 
 from data.errors import BadInput
 from models import schur
-from models.components import LINKS, wider_first
+from models.components import block_inverse, linked
 from models.design import Codes, Floats
 from models.schur import Solver, Table, tables_of
 
 # A projection is repeated until the group means of its residual fall below this share of the
 # largest one: by the dense factor, and by conjugate gradients. Above the last, it has failed.
 CLEAN, CLEAN_ITERATIVE, FAILED = 1e-14, 1e-12, 1e-9
+FEW_CELLS = 2**13  # of a cross-tabulation that is not worth looking through for unlinked parts
+LINKS = 2**20  # rows that are
 SIDE = 64  # rows looked at side by side
 ROWS = 2**14  # rows handled at a time where an intermediate as long as the panel would not pay
 
@@ -103,7 +105,8 @@ def absorb(codes: tuple[Codes, ...], weights: Floats | None, n: int) -> Absorpti
     effects = _without_spanned([dense_codes(np.asarray(c)) for c in codes])
     if any(len(c) != n for c in effects):
         raise ValueError(f"an effect does not have {n} rows")
-    effects = _in_order(effects)
+    if (by_parts := _by_parts(effects, weights)) is not None:
+        return by_parts
     totals = tuple(group_totals(c, weights) for c in effects)
     if len(effects) < 2:
         empty = np.zeros((len(totals[0]) if totals else 0, 0))
@@ -145,12 +148,18 @@ def joint_rank(codes: tuple[Codes, ...], n: int) -> int:
     return absorb(codes, None, n).rank
 
 
-def _in_order(effects: tuple[Codes, ...]) -> tuple[Codes, ...]:
-    """The effects, the one to be eliminated first: of two, that with more levels in a part."""
+def _by_parts(effects: tuple[Codes, ...], weights: Floats | None) -> Absorption | None:
+    """Two effects absorbed part by part, unless they are small, or a part is too large."""
     levels = [int(codes.max(initial=-1)) + 1 for codes in effects]
-    if len(effects) != 2 or np.prod(levels) <= schur.FEW_CELLS or len(effects[0]) > LINKS:
-        return effects
-    return wider_first(effects[0], effects[1], levels[0], levels[1])
+    if len(effects) != 2 or np.prod(levels) <= FEW_CELLS or len(effects[0]) > LINKS:
+        return None
+    found = linked(*effects, weights)
+    totals = tuple(group_totals(c, weights) for c in found.effects)
+    solve = block_inverse(found, *totals)
+    if solve is None:
+        return None
+    rank = sum(levels) - found.parts.count
+    return Absorption(found.effects, totals, weights, found.cross, solve, rank)
 
 
 def _largest(Z: Floats) -> Floats:

@@ -16,7 +16,6 @@ from scipy.sparse.csgraph import connected_components
 from models.design import Codes, Floats
 from models.sweep import sweep
 
-LINKS = 2**20  # pairs of levels that are worth looking through for parts
 LEVELS = 64  # of the second effect in a part: larger blocks are better factorised one by one
 PIVOT = 1e-8  # below which a level hangs on the others by a thread, and pivoting is needed
 NUMBERS = 2**22  # in the blocks, each as large as the largest
@@ -48,9 +47,9 @@ def components(table: sp.csr_array) -> Components:
 class BlockInverse:
     """A generalised inverse of a Schur complement (r, r) of unconnected blocks.
 
-    One level of each part is left out, which leaves blocks of full rank: inverse (parts, b, b).
-    kept lists the other levels, part and place where each of them stands; scale (r,) is what the
-    system was scaled by.
+    One level of each of the `parts` is left out, which leaves blocks of full rank: inverse
+    (parts, b, b). kept lists the other levels, part and place where each of them stands; scale (r,)
+    is what the system was scaled by.
     """
 
     inverse: Floats
@@ -58,6 +57,7 @@ class BlockInverse:
     part: Codes
     place: Codes
     scale: Floats
+    parts: Components
 
     def __call__(self, sums: Floats) -> Floats:
         """Applied to columns (r, p)."""
@@ -69,16 +69,39 @@ class BlockInverse:
         return out
 
 
-def block_inverse(
-    cross: sp.csr_array, first: Floats, second: Floats
-) -> tuple[BlockInverse, int] | None:
-    """The inverse of second - cross' first^-1 cross, and its rank; None where that does not pay.
+@dataclass(frozen=True)
+class Linked:
+    """Two effects (n,), the one that is eliminated first, and what links their levels.
 
-    cross (a, r) is the cross-tabulation of two effects, first (a,) and second (r,) their totals.
+    cross (a, r) is their weighted cross-tabulation.
     """
-    if cross.nnz > LINKS:
-        return None
+
+    effects: tuple[Codes, Codes]
+    cross: sp.csr_array
+    parts: Components
+
+
+def linked(first: Codes, second: Codes, weights: Floats | None) -> Linked:
+    """The parts of two effects, the one with more levels within a part first.
+
+    Country-years may be more than regions, and yet be fewer than these in each country.
+    """
+    values = np.ones(len(first)) if weights is None else weights
+    cross = sp.csr_array(sp.coo_array((values, (first, second))))
     parts = components(cross)
+    widest = [np.bincount(levels).max() for levels in (parts.first, parts.second)]
+    if widest[0] >= widest[1]:
+        return Linked((first, second), cross, parts)
+    turned = Components(parts.count, parts.second, parts.first)
+    return Linked((second, first), sp.csr_array(cross.T), turned)
+
+
+def block_inverse(found: Linked, first: Floats, second: Floats) -> BlockInverse | None:
+    """The inverse of second - cross' first^-1 cross, of totals (a,) and (r,); None if it won't pay.
+
+    Its rank is r less the number of parts.
+    """
+    cross, parts = found.cross, found.parts
     rows, columns = _places(parts.first, parts.count), _places(parts.second, parts.count)
     shape = parts.count, int(rows.max()) + 1, int(columns.max()) + 1
     if shape[2] > LEVELS or np.prod(shape, dtype=float) > NUMBERS:
@@ -88,26 +111,11 @@ def block_inverse(
     scale = 1.0 / np.sqrt(second)
     scaled = cross.data * scale[other] / np.sqrt(first)[own]
     table[parts.first[own], rows[own], columns[other]] = scaled
-    table = table[:, :, 1:]  # the first level of each part is the one left out
-    inverse = _inverses(table)
+    inverse = _inverses(table[:, :, 1:])  # the first level of each part is the one left out
     if inverse is None:
         return None
     kept = np.flatnonzero(columns > 0)
-    found = BlockInverse(inverse, kept, parts.second[kept], columns[kept] - 1, scale)
-    return found, len(second) - parts.count
-
-
-def wider_first(
-    first: Codes, second: Codes, n_first: int, n_second: int
-) -> tuple[Codes, Codes]:
-    """Two effects (n,), the one with more levels within a part first: it is eliminated.
-
-    Country-years may be more than regions, and yet be fewer than these in each country.
-    """
-    links = sp.coo_array((np.ones(len(first)), (first, second)), shape=(n_first, n_second))
-    parts = components(sp.csr_array(links))
-    widest = [np.bincount(levels).max() for levels in (parts.first, parts.second)]
-    return (first, second) if widest[0] >= widest[1] else (second, first)
+    return BlockInverse(inverse, kept, parts.second[kept], columns[kept] - 1, scale, parts)
 
 
 def _inverses(table: Floats) -> Floats | None:

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from models.components import block_inverse, components
+from models.components import components
 from models.design import Codes, Floats
 
 # Beyond this many levels outside the largest effect, conjugate gradients replace the dense factor.
@@ -23,7 +23,6 @@ ITERATIONS = 3000
 # A pivot below this share of its level's weight is round-off: the level adds nothing to the rank.
 PIVOT = 1e-10
 DENSE_CELLS = 2**17  # of a cross-tabulation that still pays as a dense array: a megabyte
-FEW_CELLS = 2**13  # of one that is not worth looking through for parts that nothing links
 Solver = Callable[[Floats], Floats]
 Table = Floats | sp.csr_array
 
@@ -48,13 +47,11 @@ def tables_of(
     """Cross-tabulate effects (n,) without gaps in their codes, the largest first."""
     first, *others = effects
     ends = np.cumsum([len(total) for total in totals[1:]])
-    if len(totals[0]) * ends[-1] <= (DENSE_CELLS if len(others) > 1 else FEW_CELLS):
+    if len(totals[0]) * ends[-1] <= DENSE_CELLS:
         cross = [tabulate(first, other, weights) for other in others]
         within = [[tabulate(one, two, weights) for two in others] for one in others]
         return Tables(np.hstack(cross), np.block(within), ends)
     tabs = [cross_tabulate(first, other, weights) for other in others]
-    if len(others) == 1:
-        return Tables(tabs[0], sp.csr_array(sp.diags_array(totals[1])), ends)
     blocks = [
         [
             sp.diags_array(totals[1 + i]) if i == j else cross_tabulate(one, two, weights)
@@ -87,13 +84,9 @@ def dense(table: Table) -> Floats:
 def solver(first: Floats, tables: Tables) -> tuple[Solver, int]:
     """Generalised inverse and rank of within - cross' first^-1 cross; first (a,) are totals."""
     scale = 1.0 / np.sqrt(tables.within.diagonal())
-    if len(tables.ends) == 1 and isinstance(tables.cross, sp.csr_array):
-        by_parts = block_inverse(tables.cross, first, tables.within.diagonal())
-        if by_parts is not None:
-            return by_parts
-    if np.prod(tables.cross.shape, dtype=float) <= DENSE_CELLS:
-        half = dense(tables.cross) * scale / np.sqrt(first)[:, None]
-        return _dense_solver(dense(tables.within) * scale * scale[:, None] - half.T @ half, scale)
+    if isinstance(tables.cross, np.ndarray) and isinstance(tables.within, np.ndarray):
+        half = tables.cross * scale / np.sqrt(first)[:, None]
+        return _dense_solver(tables.within * scale * scale[:, None] - half.T @ half, scale)
     across = sp.csr_array(tables.cross)
     shared = sp.csr_array(sp.diags_array(1.0 / np.sqrt(first)) @ across @ sp.diags_array(scale))
     own = sp.csr_array(sp.diags_array(scale) @ tables.within @ sp.diags_array(scale))

@@ -167,5 +167,8 @@ def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[s
         # in units of unit-length columns, an error of this size is round-off
         no_error: ~(error > 1e-12 * np.maximum(estimate, 1.0)),
     }
-    chosen = np.select(list(conditions.values()), [np.array(reason) for reason in conditions], "")
-    return tuple(str(reason) for reason in chosen)
+    reasons = [""] * len(cells)
+    for reason, holds in reversed(conditions.items()):  # the first that holds is given
+        for k in np.flatnonzero(holds):
+            reasons[k] = reason
+    return tuple(reasons)

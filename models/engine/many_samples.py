@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.absorb import Absorption, absorb, group_sums, group_totals
-from models.components import components
+from models.components import BlockInverse, components
 from models.design import Codes, Floats
 from models.engine.projection import Projected, project
 from models.engine.samples import SampleGroup
@@ -113,7 +113,10 @@ def _ranks(absorption: Absorption, sample: Codes, count: int) -> Codes:
     levels = sum(np.bincount(home, minlength=count) for home in homes)
     if len(homes) == 1:
         return np.asarray(levels)
-    parts = components(sp.csr_array(absorption.cross))
+    if isinstance(absorption.solve, BlockInverse):
+        parts = absorption.solve.parts
+    else:
+        parts = components(sp.csr_array(absorption.cross))
     part_home = np.empty(parts.count, dtype=np.int64)
     part_home[parts.first] = homes[0]
     return np.asarray(levels - np.bincount(part_home, minlength=count))

@@ -51,7 +51,7 @@ def test_projection_and_rank_are_those_of_the_dummies(
 
 
 def _make_iterative(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schur, "FEW_CELLS", 0)
+    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
     monkeypatch.setattr(schur, "DENSE_LEVELS", 5)
 
 
@@ -59,7 +59,7 @@ def test_sparse_tables_give_what_dense_ones_do(monkeypatch: pytest.MonkeyPatch) 
     everything, weights, Z = drawn(5, n=600)
     effects = (everything[0], everything[2], everything[3])
     dense = absorb(effects, weights, 600)
-    monkeypatch.setattr(schur, "FEW_CELLS", 0)
+    monkeypatch.setattr(schur, "DENSE_CELLS", 0)
     sparse = absorb(effects, weights, 600)
     assert isinstance(dense.cross, np.ndarray)
     assert not isinstance(sparse.cross, np.ndarray)
@@ -81,7 +81,7 @@ def test_parts_that_nothing_links_are_solved_by_themselves(seed: int, weighted: 
     Z = rng.normal(size=(200, 3)) * [1.0, 50.0, 1e-3] + [0.0, 2000.0, 1.0]
     whole = absorb(effects, weights, 200)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schur, "FEW_CELLS", 0)
+        patch.setattr("models.absorb.FEW_CELLS", 0)
         parts = absorb(effects, weights, 200)
     assert isinstance(parts.solve, BlockInverse)
     assert parts.rank == whole.rank == joint_rank(effects, 200)
@@ -95,7 +95,7 @@ def test_a_part_that_hangs_by_a_thread_is_left_to_pivoting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two halves of units and years, linked by one row of next to no weight."""
-    monkeypatch.setattr(schur, "FEW_CELLS", 0)
+    monkeypatch.setattr("models.absorb.FEW_CELLS", 0)
     unit, year = (np.ravel(found) for found in np.indices((10, 8)))
     year = np.append(np.where(unit < 5, year, year + 8), 8)
     unit = np.append(unit, 0)
