@@ -105,9 +105,11 @@ def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> Plac
     y = y - basis @ (weighted.T @ y)
     information = np.einsum("i,ib,ib->b", w, x, x, optimize=True)
     beta = ((w * y) @ x) / information
-    residual = y[:, None] - beta * x
-    rss = np.einsum("i,ib,ib->b", w, residual, residual, optimize=True)
-    return PlaceboFits(x, y, w[:, None] * x * residual, beta, information, rss)
+    scores = np.subtract(y[:, None], beta * x)  # residuals so far
+    rss = np.einsum("i,ib,ib->b", w, scores, scores, optimize=True)
+    scores *= x
+    scores *= w[:, None]
+    return PlaceboFits(x, y, scores, beta, information, rss)
 
 
 def rejections(

@@ -69,7 +69,10 @@ def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
 
 def _with_rest(inner: Floats, total: Floats) -> Floats:
     """Products (G, B, k) by eigenvector, and (k + 1) what they leave of the totals (G, B)."""
-    return np.append(inner, total[:, :, None] - inner.sum(axis=2, keepdims=True), axis=2)
+    found = np.empty((*total.shape, inner.shape[2] + 1))
+    found[:, :, :-1] = inner
+    np.subtract(total, inner.sum(axis=2), out=found[:, :, -1])
+    return found
 
 
 def _inverse_root(

@@ -21,7 +21,7 @@ from models.engine.setting import MAIN, Setting, codes_in
 from models.engine.subsets import Indices
 from models.fitting import fit_model
 from models.inference.dependence import distances_km
-from models.results import PLACEBO_TESTS, ModelResult
+from models.results import PLACEBO_TESTS
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def leave_out(setting: Setting) -> pd.DataFrame:
     asked = setting.spec.inference
     correction = asked.correction if asked.kind == "cluster" else "CR1"
     if correction is None:  # left to the program
-        correction = _fitted(setting, setting.spec.id).inference.correction
+        correction = setting.fitted.inference.correction
     return leave_each_out(main, groups, named, correction or "CR1")
 
 
@@ -97,7 +97,7 @@ def trial(setting: Setting) -> Trial:
         outcome=setting.spec.outcome,
         treatment=treatment,
         drawn_for=panel.parent or panel.unit,
-        chosen=_fitted(setting, setting.spec.id).inference,
+        chosen=setting.fitted.inference,
     )
     return prepared(audited, setting.multiverse.seed)
 
@@ -116,19 +116,14 @@ def _neighbours(setting: Setting, rows: Indices) -> Neighbours | None:
 def declared_placebos(setting: Setting) -> tuple[DeclaredPlacebo, ...]:
     """The study's models with the role of a placebo, and the main model's placebo tests."""
     found = []
-    for model in setting.study.models:
+    for index, model in enumerate(setting.study.models):
         if model.role == "placebo":
-            for term in _fitted(setting, model.id).headlines():
+            fitted = fit_model(setting.study, setting.panel, setting.frame, index)
+            for term in fitted.headlines():
                 what = f"{term.term} on {model.outcome}"
                 figures = term.estimate, term.std_error, term.p_value
                 found.append(DeclaredPlacebo(model.id, what, *figures))
-    for test in _fitted(setting, setting.spec.id).tests:
+    for test in setting.fitted.tests:
         if test.test in PLACEBO_TESTS:
             found.append(DeclaredPlacebo(test.test, test.note, None, None, test.p_value))
     return tuple(found)
-
-
-def _fitted(setting: Setting, name: str) -> ModelResult:
-    """One of the study's models, as it stands in the study file."""
-    names = [model.id for model in setting.study.models]
-    return fit_model(setting.study, setting.panel, setting.frame, names.index(name))

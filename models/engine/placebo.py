@@ -57,7 +57,7 @@ class PlaceboProcess:
             n_entities = len(part.spread)
             path = _stationary(part.persistence, (self.n_periods, n_entities, draws), rng)
             path *= part.spread[:, None]
-            total += path.reshape(-1, draws)[self.period * n_entities + part.entity]
+            total += path.reshape(-1, draws).take(self.period * n_entities + part.entity, axis=0)
         return total
 
 

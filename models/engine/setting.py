@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ from data.panel import Panel
 from models.design import Codes, Floats
 from models.engine.declared import Declared, declare
 from models.engine.samples import Columns, key_codes, numbers
-from models.fitting import GROUPED, resolved
+from models.fitting import GROUPED, fit_model, resolved
 from models.levels import enforce, treatment_levels
+from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
 from models.study import Inference, ModelSpec, Multiverse, Study
 from models.study.text import StudyText
@@ -44,6 +46,12 @@ class Setting:
     columns: Columns
     clusters: tuple[str, ...]
     national: frozenset[str]
+
+    @cached_property
+    def fitted(self) -> ModelResult:
+        """The main model, as it stands in the study file."""
+        names = [model.id for model in self.study.models]
+        return fit_model(self.study, self.panel, self.frame, names.index(self.spec.id))
 
 
 def lay_out(study: Study, panel: Panel) -> Setting:
