@@ -168,5 +168,6 @@ def _inverse(order: Indices) -> Indices:
 
 
 def _chosen(stack: Floats, which: Indices) -> Floats:
-    """The matrices (p, p, U) of these nodes, in ascending order; no copy where that is all."""
-    return stack if len(which) == stack.shape[2] else stack.take(which, axis=2)
+    """The matrices (p, p, U) of these nodes; no copy where that is all of them, each once."""
+    everything = np.arange(stack.shape[2])
+    return stack if np.array_equal(which, everything) else stack.take(which, axis=2)
