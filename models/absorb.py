@@ -100,20 +100,59 @@ def absorb(codes: tuple[Codes, ...], weights: Floats | None, n: int) -> Absorpti
 
     Raises BadInput for weights that are not positive and finite.
     """
+    effects = _to_absorb(codes, weights, n)
+    if len(effects) < 2:
+        return _alone(effects, weights)
+    levels = [int(effect.max(initial=-1)) + 1 for effect in effects]
+    if len(effects) == 2 and n <= LINKS and np.prod(levels) > FEW_CELLS:
+        by_parts = _by_parts(effects, weights)
+        if by_parts is not None:
+            return by_parts
+    totals = tuple(group_totals(c, weights) for c in effects)
+    tables = tables_of(effects, totals, weights)
+    solve, rank = schur.solver(totals[0], tables)
+    return Absorption(effects, totals, weights, tables.cross, solve, len(totals[0]) + rank)
+
+
+def absorb_stacked(
+    codes: tuple[Codes, ...], weights: Floats | None, n: int
+) -> Absorption | None:
+    """`absorb` for samples one under the other, which share no level; None if it would not pay.
+
+    It does where each sample is small parts: as one dense system they would cost far more.
+    """
+    effects = _to_absorb(codes, weights, n)
+    if len(effects) < 2:
+        return _alone(effects, weights)
+    return _by_parts(effects, weights) if len(effects) == 2 else None
+
+
+def _to_absorb(codes: tuple[Codes, ...], weights: Floats | None, n: int) -> tuple[Codes, ...]:
+    """The effects as `Absorption` holds them. Raises BadInput for unfit weights."""
     if weights is not None and not (np.all(np.isfinite(weights)) and np.all(weights > 0)):
         raise BadInput("weights", "not all are positive numbers", "drop or correct those rows")
     effects = _without_spanned([dense_codes(np.asarray(c)) for c in codes])
     if any(len(c) != n for c in effects):
         raise ValueError(f"an effect does not have {n} rows")
-    if (by_parts := _by_parts(effects, weights)) is not None:
-        return by_parts
+    return effects
+
+
+def _alone(effects: tuple[Codes, ...], weights: Floats | None) -> Absorption:
+    """One effect, or none."""
     totals = tuple(group_totals(c, weights) for c in effects)
-    if len(effects) < 2:
-        empty = np.zeros((len(totals[0]) if totals else 0, 0))
-        return Absorption(effects, totals, weights, empty, _nothing, sum(map(len, totals)))
-    tables = tables_of(effects, totals, weights)
-    solve, rank = schur.solver(totals[0], tables)
-    return Absorption(effects, totals, weights, tables.cross, solve, len(totals[0]) + rank)
+    empty = np.zeros((len(totals[0]) if totals else 0, 0))
+    return Absorption(effects, totals, weights, empty, _nothing, sum(map(len, totals)))
+
+
+def _by_parts(effects: tuple[Codes, ...], weights: Floats | None) -> Absorption | None:
+    """Two effects absorbed part by part; None where a part is too large or hangs by a thread."""
+    found = linked(effects[0], effects[1], weights)
+    totals = tuple(group_totals(c, weights) for c in found.effects)
+    solve = block_inverse(found, totals[0], totals[1])
+    if solve is None:
+        return None
+    rank = sum(map(len, totals)) - found.parts.count
+    return Absorption(found.effects, totals, weights, found.cross, solve, rank)
 
 
 def dense_codes(codes: Codes) -> Codes:
@@ -146,20 +185,6 @@ def group_sums(codes: Codes, Z: Floats, weights: Floats | None, n_groups: int) -
 def joint_rank(codes: tuple[Codes, ...], n: int) -> int:
     """Rank of the stacked dummies of the effects: what they cost in degrees of freedom."""
     return absorb(codes, None, n).rank
-
-
-def _by_parts(effects: tuple[Codes, ...], weights: Floats | None) -> Absorption | None:
-    """Two effects absorbed part by part, unless they are small, or a part is too large."""
-    levels = [int(codes.max(initial=-1)) + 1 for codes in effects]
-    if len(effects) != 2 or np.prod(levels) <= FEW_CELLS or len(effects[0]) > LINKS:
-        return None
-    found = linked(*effects, weights)
-    totals = tuple(group_totals(c, weights) for c in found.effects)
-    solve = block_inverse(found, *totals)
-    if solve is None:
-        return None
-    rank = sum(levels) - found.parts.count
-    return Absorption(found.effects, totals, weights, found.cross, solve, rank)
 
 
 def _largest(Z: Floats) -> Floats:

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import scipy.sparse as sp
 
-from models.absorb import Absorption, absorb, group_sums, group_totals
-from models.components import BlockInverse, components
+from models.absorb import Absorption, absorb_stacked, group_sums, group_totals
+from models.components import BlockInverse
 from models.design import Codes, Floats
 from models.engine.projection import Projected, project
 from models.engine.samples import SampleGroup
@@ -45,8 +44,8 @@ def project_together(groups: Sequence[SampleGroup]) -> list[Projected]:
     sizes = np.array([len(group.rows) for group in groups])
     sample = np.repeat(np.arange(len(groups)), sizes)
     weights = _weights(groups)
-    absorption = absorb(_stacked_effects(groups, sample), weights, len(sample))
-    if len(absorption.effects) > 2:  # their joint rank is not a matter of counting parts
+    absorption = absorb_stacked(_stacked_effects(groups, sample), weights, len(sample))
+    if absorption is None:
         return [project(group.Z, group.weights, group.effects) for group in groups]
     starts = np.cumsum(sizes) - sizes
     columns, before = _of_unit_length(groups, weights, starts, sample)
@@ -111,12 +110,9 @@ def _ranks(absorption: Absorption, sample: Codes, count: int) -> Codes:
         home[codes] = sample
         homes.append(home)
     levels = sum(np.bincount(home, minlength=count) for home in homes)
-    if len(homes) == 1:
+    if not isinstance(absorption.solve, BlockInverse):  # one effect
         return np.asarray(levels)
-    if isinstance(absorption.solve, BlockInverse):
-        parts = absorption.solve.parts
-    else:
-        parts = components(sp.csr_array(absorption.cross))
+    parts = absorption.solve.parts
     part_home = np.empty(parts.count, dtype=np.int64)
     part_home[parts.first] = homes[0]
     return np.asarray(levels - np.bincount(part_home, minlength=count))

@@ -86,6 +86,16 @@ def test_together_as_alone(seeds: list[int], effects: str, weighted: bool) -> No
         assert condensed.groups[0].packed == pytest.approx(packed, abs=1e-10)
 
 
+def test_samples_in_large_parts_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One system of all of them would cost far more than a system each."""
+    monkeypatch.setattr("models.components.LEVELS", 3)
+    groups = [sample(seed, ("unit", "year"), True) for seed in (1, 2, 3)]
+    for group, found in zip(groups, project_together(groups), strict=True):
+        alone = project(group.Z, group.weights, group.effects)
+        assert found.Z.tolist() == alone.Z.tolist()
+        assert found.rank == alone.rank
+
+
 def test_stacks_hold_every_sample_once_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     groups = [sample(seed, ("unit",), False) for seed in range(1, 12)]
     monkeypatch.setattr("models.engine.many_samples.NUMBERS", 2000)
