@@ -104,7 +104,8 @@ def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> Plac
     y = sample.projected.Z[:, 0]
     y = y - basis @ (weighted.T @ y)
     information = np.einsum("i,ib,ib->b", w, x, x, optimize=True)
-    beta = ((w * y) @ x) / information
+    known = np.where(information > 0, information, np.nan)  # of a placebo with something left
+    beta = ((w * y) @ x) / known
     scores = np.subtract(y[:, None], beta * x)  # residuals so far
     rss = np.einsum("i,ib,ib->b", w, scores, scores, optimize=True)
     scores *= x
@@ -174,7 +175,8 @@ def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
         meat = np.zeros(len(fits.beta))
         for group in groups:
             sums = group_sums(group.codes, fits.scores, None, group.n_groups)
-            factor = group.n_groups / (group.n_groups - 1) * (n - 1) / spare
+            # one cluster alone leaves no degrees of freedom, and so no p-value
+            factor = group.n_groups / max(1, group.n_groups - 1) * (n - 1) / spare
             meat += group.sign * factor * np.einsum("gb,gb->b", sums, sums)
         return two_sided_p(fits.t(meat), fewest - 1.0)
 

@@ -13,7 +13,7 @@ from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import sign_draws
+from models.engine.resampling import no_squares, sign_draws
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
@@ -116,7 +116,8 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         under_null = scores + fits.beta[:, None] * squares
         own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
         squared = _sums_of_squares(under_null, own, products, sums.outcome, signs)
-        drawn = np.abs(under_null @ signs) / np.sqrt(np.maximum(squared, np.finfo(float).tiny))
+        np.maximum(squared, no_squares(under_null)[:, None], out=squared)
+        drawn = np.abs(under_null @ signs) / np.sqrt(squared)
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))
         extreme = (drawn >= found[:, None] * (1.0 - 1e-9)).sum(axis=1)
         return np.asarray((extreme + spare) / (signs.shape[1] + spare))
@@ -141,12 +142,12 @@ def _sums_of_squares(
     crossed = (own[:, None, :] @ by_placebo)[:, 0]
     constant, squares = (scores**2).sum(axis=1), (own**2).sum(axis=1)
     total = np.empty((n_placebos, signs.shape[1]))
-    step = max(1, NUMBERS // (q * (n_clusters + n_placebos)))
+    step = max(1, NUMBERS // (max(1, q) * (n_clusters + n_placebos)))
     for start in range(0, signs.shape[1], step):
         w = signs[:, start : start + step]
         r, summed = outcome.T @ w, scores @ w
-        each = (w[:, None] * r).reshape(n_clusters * q, -1)
-        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, -1), r)
+        each = (w[:, None] * r).reshape(n_clusters * q, w.shape[1])
+        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, w.shape[1]), r)
         shared = 2.0 * (crossed @ r - (scores * own) @ w) + summed * squares[:, None]
         part = constant[:, None] - 2.0 * weighted @ each + fitted + summed * shared
         total[:, start : start + step] = part

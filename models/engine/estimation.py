@@ -24,6 +24,7 @@ NO_OUTCOME = "the effects leave no variation in the outcome"
 NO_TREATMENT = "effects and controls leave no variation in the treatment"
 NO_ROOM = "as many coefficients and effects as rows"
 NO_ERROR = "no standard error: the residuals leave nothing"
+ROUND_OFF = 1e-9  # of an estimate: an error that is smaller is none, for columns of unit length
 NO_TWO_WAY_ERROR = f"{NO_ERROR}, or the two-way variance is negative"
 
 
@@ -120,7 +121,7 @@ def _estimated(
     if len(group.clusters) > 1:
         alone = replace(products, groups=products.groups[:1])
         first = estimate_curve(alone, solved, cells)
-    reasons = _reasons(products, found, cells)
+    reasons = _reasons(products, found, first.std_error, cells)
     usable = np.array([not reason for reason in reasons], dtype=bool)
     resampler = None
     if resampling and usable.any():
@@ -152,20 +153,23 @@ def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices
     return crossing_sums(projected, codes, len(present)), present
 
 
-def _reasons(products: CrossProducts, found: Estimates, cells: Cells) -> tuple[str, ...]:
+def _reasons(
+    products: CrossProducts, found: Estimates, one_way_error: Floats, cells: Cells
+) -> tuple[str, ...]:
     """Why each cell (S,) has no estimate; empty where it has one."""
     spare = products.n_obs - found.n_regressors - products.groups[0].effects_counted
     unit = products.scale[cells.treatment] / np.where(
         products.scale[cells.outcome] > 0, products.scale[cells.outcome], 1.0
     )
-    estimate, error = np.abs(found.estimate * unit), found.std_error * unit
+    estimate = np.abs(found.estimate * unit)
+    error = np.minimum(found.std_error, one_way_error) * unit
     no_error = NO_ERROR if len(products.groups) == 1 else NO_TWO_WAY_ERROR
     conditions = {
         NO_OUTCOME: products.scale[cells.outcome] == 0,
         NO_TREATMENT: np.isnan(estimate),
         NO_ROOM: spare <= 0,
         # in units of unit-length columns, an error of this size is round-off
-        no_error: ~(error > 1e-12 * np.maximum(estimate, 1.0)),
+        no_error: ~(error > ROUND_OFF * np.maximum(estimate, 1.0)),
     }
     reasons = [""] * len(cells)
     for reason, holds in reversed(conditions.items()):  # the first that holds is given

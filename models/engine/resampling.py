@@ -162,10 +162,19 @@ class Summed(Protocol):
 def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
     """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D), used up, may be t."""
     np.matmul(of.scores, signs, out=slopes)
-    np.maximum(squares, np.finfo(float).tiny, out=squares)
+    np.maximum(squares, no_squares(of.scores)[:, None], out=squares)
     squares *= of.factor[:, None]
     np.divide(slopes, np.sqrt(squares, out=squares), out=t)
     slopes *= of.slope[:, None]
+
+
+def no_squares(scores: Floats) -> Floats:
+    """The sums of squares (S,) below which nothing but round-off is left of scores (S, G).
+
+    With few clusters a draw may be fitted without error. Where it has no slope either, its t is
+    then next to zero, and not what round-off makes of 0 / 0.
+    """
+    return np.finfo(float).tiny + 1e-12 * np.einsum("sg,sg->s", scores, scores)
 
 
 def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:

@@ -298,6 +298,30 @@ def test_clustering_by_region_rejects_a_national_null_half_of_the_time() -> None
     assert 0.04 < np.mean(rates["parent"]) < 0.10
 
 
+def test_unit_effects_alone_leave_nothing_shared_between_clusters() -> None:
+    """No controls, and effects that are nested in the clusters: CR2 and the bootstrap need none."""
+    data = simulated_null(4)
+    assert data.parent is not None
+    clusters = {"parent": data.parent, "unit": data.unit}
+    sample = AuditSample(project(data.y[:, None], None, (data.unit,)), clusters, data.time)
+    chosen = InferenceUsed("cluster", ("parent",), "CR1")
+    audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
+    found = {rate.correction or rate.kind: rate for rate in held(audited, 2).rates}
+    for kind in ("wild-cluster", "CR2"):
+        assert found[kind].placebos == 2000
+        assert 0.01 < found[kind].rejection_rate < 0.25
+
+
+def test_one_cluster_alone_gives_no_p_value() -> None:
+    data = design(8)
+    one = {"parent": np.zeros(len(data.unit), dtype=np.int64), "unit": data.unit}
+    sample = AuditSample(project(data.y[:, None], None, data.effects), one, data.time)
+    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    by = {judge.by: judge for judge in quick_judges(sample) if judge.kind == "cluster"}
+    assert np.isnan(by[("parent",)].p_values(fits)).all()
+    assert np.isfinite(by[("unit",)].p_values(fits)).all()
+
+
 def test_chosen_country_clustering_is_not_warned_against() -> None:
     data = simulated_null(9)
     assert data.parent is not None

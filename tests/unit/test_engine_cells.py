@@ -9,6 +9,7 @@ import pytest
 
 from models.engine.declared import Stratum
 from models.engine.estimation import (
+    NO_ERROR,
     NO_OUTCOME,
     NO_ROOM,
     NO_TREATMENT,
@@ -83,6 +84,15 @@ def test_cells_without_an_estimate_say_why_and_the_others_stand() -> None:
     few = without(group(y, x, *noise(6, 4)), np.arange(240) < 12)
     crossing = replace(few, clusters=(np.arange(12) * 7 % 12 // 4,))
     assert estimate_group(crossing).reason == (NO_ROOM,)
+
+
+def test_round_off_is_no_standard_error() -> None:
+    """The outcome is made of treatment and controls, of which two are hard to tell apart."""
+    x, a, b = noise(11, 3)
+    near = a + 1e-4 * b
+    y = 3.0 * x + 7.0 * a + 1e4 * (near - a) + 1e3
+    assert estimate_group(group(y, x, a, near)).reason == (NO_ERROR,)
+    assert estimate_group(group(y + 1e-3 * b**2, x, a, near)).reason == ("",)
 
 
 def test_nearly_collinear_controls_keep_nine_digits() -> None:

@@ -10,7 +10,7 @@ from models.engine.crossing import crossing_sums
 from models.engine.curve import Cells, critical_value, estimate_curve
 from models.engine.joint import ObservedCurve, curve_statistics, joint_test
 from models.engine.projection import condense, project
-from models.engine.resampling import Resampler
+from models.engine.resampling import NullScores, Resampler, sign_draws, studentise
 from models.engine.results import JointTest
 from models.engine.subsets import residualise
 
@@ -125,3 +125,21 @@ def test_draws_in_parts_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) ->
     assert parts[0].tests == whole[0].tests
     assert np.array_equal(parts[1], whole[1])
     assert np.array_equal(parts[2], whole[2])
+
+
+def test_a_draw_without_slope_or_error_has_no_t_to_speak_of() -> None:
+    """Two clusters, fitted without error by draws of one sign: not 0 / 0, which round-off decides.
+
+    K = diag(a) - a (1, 1) / 2, so that K (1, 1)' and a'(1, 1)' are both zero.
+    """
+    scores = np.array([[0.1, -0.1]]) / 3.0
+    half, one = np.full((1, 2, 1), 0.5), np.ones(1)
+    null = NullScores(scores, scores[:, :, None], half, one, one)
+    signs, _ = sign_draws(2, 4, 1)
+    w = signs.astype(np.float64)
+    slopes, t = np.empty((2, 1, 4))
+    for squares in (null.sums_of_squares(w), np.full((1, 4), 1e-19)):
+        studentise(null, w, squares, slopes, t)
+        assert np.abs(t[0, w[0] == w[1]]).max() < 1e-6
+    studentise(null, w, null.sums_of_squares(w), slopes, t)
+    assert np.abs(t[0, w[0] != w[1]]) == pytest.approx(np.sqrt(2.0))
