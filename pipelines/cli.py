@@ -139,6 +139,8 @@ def _system_fault(error: OSError) -> tuple[str, int]:
 
 
 def _print(document: Any, text: str, as_json: bool) -> None:
+    if sys.stdout is None:  # closed by the caller, who wants none
+        return
     try:
         if as_json:
             json.dump(document, sys.stdout, ensure_ascii=False, allow_nan=False)
@@ -153,7 +155,8 @@ def _print(document: Any, text: str, as_json: bool) -> None:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"error: {message}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"error: {message}", file=sys.stderr)
     return code
 
 
@@ -167,7 +170,8 @@ def entry() -> NoReturn:
     code = main()
     atexit._run_exitfuncs()  # stops Prefect's server, among others
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # whoever read it has gone, or it was closed for that
+        # whoever read it has gone, or it was closed: for that, or from the start (None)
+        with suppress(OSError, ValueError, AttributeError):
             stream.flush()
     os._exit(code)
 

@@ -25,7 +25,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """One plain line of progress on stderr: stdout belongs to results."""
-        if not self.quiet:
+        if not self.quiet and sys.stderr is not None:
             print(text, file=sys.stderr, flush=True)
 
     @contextmanager
