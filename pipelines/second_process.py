@@ -51,7 +51,10 @@ class SecondProcess:
         if process is None:
             return lambda: None
         line = ThreadPoolExecutor(1)
-        talk = self._talk = line.submit(process.communicate, question)
+        try:
+            talk = self._talk = line.submit(process.communicate, question)
+        except RuntimeError:  # the system has no thread to give
+            return lambda: None
         line.shutdown(wait=False)
 
         def wait() -> bytes | None:
@@ -61,12 +64,16 @@ class SecondProcess:
         return wait
 
 
-def _started() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        # without the current folder on its path, where the user may have a `models` of her own
-        [sys.executable, "-P", "-m", "models.engine.beside"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **KEPT},
-    )
+def _started() -> subprocess.Popen[bytes] | None:
+    # without the current folder on its path, where the user may have a `models` of her own
+    command = [sys.executable, "-P", "-m", "models.engine.beside"]
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **KEPT},
+        )
+    except OSError:  # the system has none to give
+        return None

@@ -6,9 +6,12 @@ which takes a setting from standard input and answers with its main model on sta
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
+import time
 from collections.abc import Callable
+from threading import Thread
 
 from threadpoolctl import threadpool_limits
 
@@ -47,11 +50,19 @@ class Beside(Here):
 
 def main() -> None:
     """The other process: a setting comes in, its main model goes out."""
+    Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     setting: Setting = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
         # one processor is for the process that draws the curve
         found = Here(setting, max(1, processors() - 1)).main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
+
+
+def _leave_with_parent(parent: int) -> None:
+    """End this process once its parent is gone, whatever ended that."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -120,6 +123,51 @@ def test_what_it_cannot_do_is_said_as_ever(tmp_path: Path, second: SecondProcess
     given = prepared(tmp_path, "planet")
     with pytest.raises(BadInput, match="leave_out is 'planet', which the panel lacks"):
         document(*given, second)
+
+
+def test_where_none_can_be_started_nothing_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    given = prepared(tmp_path)
+    monkeypatch.setattr("pipelines.second_process.subprocess.Popen", no_process)
+    with SecondProcess() as none:
+        assert document(*given, none) == document(*given)
+
+
+def test_it_leaves_with_its_parent(tmp_path: Path) -> None:
+    """Its parent is killed while it computes: it is gone within seconds."""
+    setting = tmp_path / "setting"
+    setting.write_bytes(pickle.dumps(lay_out(*prepared(tmp_path))))
+    wait = "import pickle, time; from models.engine import beside, chunks\n"
+    wait += "chunks.Here.main_model = lambda *_: lambda: time.sleep(60)\nbeside.main()"
+    told = "import subprocess, sys, time\n"
+    told += "command = [sys.executable, '-c', sys.argv[2]]\n"
+    told += "child = subprocess.Popen(command, stdin=open(sys.argv[1]))\n"
+    told += "print(child.pid, flush=True)\ntime.sleep(60)"
+    command = [sys.executable, "-c", told, str(setting), wait]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        time.sleep(5)  # by now it computes
+        assert alive(child)
+        parent.kill()
+    for _ in range(50):
+        if not alive(child):
+            return
+        time.sleep(0.1)
+    raise AssertionError("still there five seconds later")
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that ended and is not yet buried does not."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
 
 
 def interrupted(second: SecondProcess, setting: Setting) -> None:
