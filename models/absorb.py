@@ -59,7 +59,7 @@ class Absorption:
             for codes, values in zip(self.effects, self.coefficients(sums), strict=True):
                 for start in range(0, len(out), ROWS):
                     out[start : start + ROWS] -= values.take(codes[start : start + ROWS], axis=0)
-        if iterative and not self._within(FAILED, self._sums(out), Z):
+        if not self._within(FAILED, self._sums(out), Z):
             what = "their levels are too weakly linked to be told apart"
             raise BadInput("effects", what, "use fewer or coarser effects")
         return out
