@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from data.errors import BadInput
 from data.sources.grids import COLUMNS, ROWS, spell_cells
-from data.sources.sheet_rows import Row, letters
+from data.sources.sheet_rows import Row, cell, letters
 from data.sources.staged import Load, SourceFile, file_dimensions
 from data.sources.texts import Spelling, finish
 from data.sources.workbooks import Workbook
@@ -70,8 +70,8 @@ def read(load: Load) -> None:
     load.con.register("sheet_texts", texts)
     load.con.execute("CREATE TABLE texts AS SELECT * FROM sheet_texts")
     load.con.unregister("sheet_texts")
-    width = max(len(row) for sheet in sheets for row in sheet.rows[:1])
-    spell_cells(load.con, [sheet.name for sheet in sheets], width)
+    last = max(column for sheet in sheets for column in sheet.periods)
+    spell_cells(load.con, [sheet.name for sheet in sheets], last + 1)
     if not sheets[0].coded and load.file.companions:
         codes_from(load, sheets[0].dimension)
     finish(load, names, Spelling(missing=("", ":")))
@@ -82,8 +82,8 @@ def stated(file: SourceFile) -> date | None:
     book = Workbook(file)
     for name in book.sheets:
         for row in book.rows(name, last=10):
-            if str(row[0]).strip() == UPDATED and len(row) > 1:
-                return datetime.strptime(str(row[1]).split(" ")[0], "%d/%m/%Y").date()
+            if str(cell(row, 0)).strip() == UPDATED and (moment := cell(row, 1)):
+                return datetime.strptime(moment.split(" ")[0], "%d/%m/%Y").date()
     return None
 
 
@@ -92,7 +92,7 @@ def extracts(file: SourceFile) -> list[Sheet]:
     book = Workbook(file)
     sheets = []
     for name in book.sheets:
-        if any(str(row[0]).strip() == UPDATED for row in book.rows(name, last=4)):
+        if any(str(cell(row, 0)).strip() == UPDATED for row in book.rows(name, last=4)):
             sheets.append(sheet(file, name, book.rows(name)))
     if not sheets:
         raise BadInput(file.name, "holds no extract of the Data Browser", "export it again")
@@ -101,17 +101,17 @@ def extracts(file: SourceFile) -> list[Sheet]:
 
 def sheet(file: SourceFile, name: str, rows: Sequence[Row]) -> Sheet:
     """Takes a sheet apart; raises BadInput where it does not look like an extract."""
-    heads = [i for i, row in enumerate(rows) if row[0] == "TIME"]
+    heads = [i for i, row in enumerate(rows) if cell(row, 0) == "TIME"]
     if not heads or heads[0] + 1 >= len(rows):
         raise BadInput(f"{file.name}, sheet {name}", "has no row TIME", "export it again")
     head = heads[0]
-    fixed = dict(fixed_dimension(row) for row in rows[4:head] if row[0] not in (None, ""))
-    below = rows[head + 1]
+    fixed = dict(fixed_dimension(row) for row in rows[4:head] if cell(row, 0))
+    below = str(cell(rows[head + 1], 0))
     return Sheet(
         name=name,
         fixed=fixed,
-        dimension=str(below[0]).split(" ")[0].lower(),
-        coded=str(below[0]).endswith("(Codes)"),
+        dimension=below.split(" ")[0].lower(),
+        coded=below.endswith("(Codes)"),
         periods={i: str(c) for i, c in enumerate(rows[head]) if c not in (None, "", "TIME")},
         rows=table(rows[head + 2 :]),
         first=head + 3,
@@ -128,7 +128,7 @@ def fixed_dimension(row: Row) -> tuple[str, str]:
 
 def table(rows: Sequence[Row]) -> Sequence[Row]:
     """The rows up to the first empty one; notes and the legend of flags follow it."""
-    end = next((i for i, row in enumerate(rows) if row[0] in (None, "")), len(rows))
+    end = next((i for i, row in enumerate(rows) if not cell(row, 0)), len(rows))
     return rows[:end]
 
 
@@ -138,7 +138,7 @@ def figures(number: int, sheet: Sheet, names: Sequence[str]) -> Iterator[pa.Tabl
     place = np.arange(sheet.first, sheet.first + len(own)) + number * ROWS
     codes = [[sheet.fixed[name]] * len(own) if name in sheet.fixed else own for name in names]
     for column, period in sheet.periods.items():
-        texts = [row[column] for row in sheet.rows]
+        texts = [cell(row, column) for row in sheet.rows]
         flags = [(flags or "").strip() for flags in flags_of(sheet, column)]
         columns = [*codes, [period] * len(own), texts, flags]
         arrays = [pa.array(column, pa.string()) for column in columns]
@@ -148,7 +148,7 @@ def figures(number: int, sheet: Sheet, names: Sequence[str]) -> Iterator[pa.Tabl
 
 def flags_of(sheet: Sheet, column: int) -> list[str | None]:
     """What stands to the right of a column of figures."""
-    return [row[column + 1] if column + 1 < len(row) else "" for row in sheet.rows]
+    return [cell(row, column + 1) for row in sheet.rows]
 
 
 def refuse_other_flags(file: SourceFile, sheet: Sheet) -> None:
@@ -199,5 +199,5 @@ def structure(file: SourceFile, dimension: str) -> dict[str, str]:
     book = Workbook(file)
     if "Structure" not in book.sheets:
         raise BadInput(file.name, "has no sheet Structure", "export it again, with codes")
-    rows = [row[1:5] for row in book.rows("Structure")]
-    return {str(row[3]): str(row[2]) for row in rows if len(row) == 4 and row[0] == dimension}
+    rows = [row for row in book.rows("Structure") if cell(row, 1) == dimension]
+    return {label: str(row[3]) for row in rows if (label := cell(row, 4)) is not None}

@@ -14,6 +14,7 @@ import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -172,7 +173,7 @@ def checked_names(load: Load, found: Sequence[object], where: str) -> list[str]:
     if not names or "".join(names) == "":
         raise BadInput(where, "has no column names", "fetch the file again")
     for name in names:
-        if names.count(name) > 1 and name:
+        if name and names.count(name) > 1:
             raise BadInput(where, f"column {name!r} is there twice", "fetch the file again")
     return [name or f"#{i}" for i, name in enumerate(names, start=1)]
 
@@ -250,8 +251,8 @@ def sheet_table(
     width: int, rows: Sequence[Row], first: int, facts: Mapping[str, str | None]
 ) -> pa.Table:
     """A sheet's rows, `width` columns of text, numbered from `first`; empty ones left out."""
-    kept = [(i, row) for i, row in enumerate(rows, start=first) if any(c is not None for c in row)]
-    across = [*zip(*(row for _, row in kept), strict=True)][:width]
+    kept = [(i, row) for i, row in enumerate(rows, start=first) if row]
+    across = [*zip_longest(*(row[:width] for _, row in kept))]
     cells = {f"c{j}": pa.array(column, pa.string()) for j, column in enumerate(across)}
     cells |= {f"c{j}": pa.nulls(len(kept), pa.string()) for j in range(len(across), width)}
     cells |= {name: pa.array([value] * len(kept), pa.string()) for name, value in facts.items()}

@@ -12,17 +12,18 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import IO
+from datetime import date, datetime, time, timedelta
+from typing import IO, NoReturn
 from xml.parsers import expat
 
-Row = list[str | None]
-DIGITS = "0123456789"
+Row = Sequence[str | None]  # ends with its last cell that holds something
+EMPTY: Row = ()
 COLUMN = re.compile("[A-Z]{1,3}")
 LAST_COLUMN, LAST_ROW = 16_384, 1 << 20  # of any sheet
 WINDOWS = datetime(1899, 12, 30)
 DAY_MS = 86_400_000
 HELD, INLINE = "#held", "#inline"  # beside the attributes of a cell, what it holds
+TEXTS = (["is", "t"], ["is", "r", "t"])  # not how a text is spoken
 
 
 class WrongSheetError(ValueError):
@@ -44,6 +45,11 @@ class Book:
     days: frozenset[str]
     spans: frozenset[str]
     epoch: datetime = WINDOWS
+
+
+def cell(row: Row, column: int) -> str | None:
+    """What a row holds in a column, counted from 0: nothing beyond its end."""
+    return row[column] if column < len(row) else None
 
 
 def letters(column: int) -> str:
@@ -88,14 +94,28 @@ def day_text(text: str, span: bool, epoch: datetime) -> str:
     return str(epoch + timedelta(days=whole + early) + ms)
 
 
-def read_rows(stream: IO[bytes], book: Book, last: int | None = None) -> list[Row]:
-    """The rows from the first on, as wide as the widest; only the first `last`, where given.
+def iso_text(text: str) -> str:
+    """A day, a moment or a time of day as Python prints it; a length of time as it stands.
 
+    Raises ValueError if it is none.
+    """
+    if text.startswith("P"):
+        return text
+    moment = datetime if "T" in text else date
+    kind = moment if "-" in text or ":" not in text else time
+    return str(kind.fromisoformat(text.removesuffix("Z")))
+
+
+def read_rows(stream: IO[bytes], book: Book, last: int | None = None) -> list[Row]:
+    """The rows from the first on, each as long as it is; only the first `last`, where given.
+
+    Rows are not made equally long: one stray cell in the last column would take 130 kB for each.
     What a sheet says about its own size is not asked: some programs state it wrongly. Raises
-    WrongSheetError, or ExpatError where the part is not XML.
+    WrongSheetError, or ExpatError where the part is not XML that a workbook may hold.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = refuse_declarations
     table = _Table(book, last)
 
     def above(tag: str, _: Mapping[str, str]) -> None:
@@ -108,8 +128,12 @@ def read_rows(stream: IO[bytes], book: Book, last: int | None = None) -> list[Ro
         parser.ParseFile(stream)
     if not table.found:
         raise WrongSheetError("no table: it has no cells")
-    width = max(map(len, table.rows), default=0)
-    return [row + [None] * (width - len(row)) for row in table.rows]
+    return table.rows
+
+
+def refuse_declarations(*_: object) -> NoReturn:
+    """Raises ExpatError: no part of a workbook may declare entities, which would go unread."""
+    raise expat.ExpatError("declares what it consists of")
 
 
 def listen(parser: expat.XMLParserType, prefix: str, table: _Table) -> None:
@@ -118,39 +142,59 @@ def listen(parser: expat.XMLParserType, prefix: str, table: _Table) -> None:
     What a cell holds is put beside its attributes. Closures, and no more of them than needed:
     they are called four times for each cell.
     """
-    c, v, row = prefix + "c", prefix + "v", prefix + "row"
-    cells, held, inside = list[dict[str, str]](), list[str](), list[str]()
+    c, v, row, end_of_all = prefix + "c", prefix + "v", prefix + "row", prefix + "sheetData"
+    cells, held = list[dict[str, str]](), list[str]()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         if tag == c:
             cells.append(attributes)
-        else:
+        elif tag == v:
             held.clear()
-            if tag == row:
-                cells.clear()
-                table.skip_to(attributes.get("r"))
+        elif tag == row:
+            held.clear()
+            cells.clear()
+            table.skip_to(attributes.get("r"))
+        else:
+            listen_aside(parser, prefix, tag, cells)
 
     def end(tag: str) -> None:
         if tag == v:
-            cells[-1][HELD] = "".join(held)
+            cells[-1].setdefault(HELD, "".join(held))
         elif tag == row:
             table.add(cells)
-        elif tag != c:
-            end_other(tag.removeprefix(prefix))
-
-    def end_other(name: str) -> None:
-        if name == "t":
-            inside.append("".join(held))
-        elif name == "rPh":  # how a text is spoken
-            del inside[-1:]
-        elif name == "is":
-            cells[-1][INLINE] = "".join(inside)
-            inside.clear()
-        elif name == "sheetData":
+        elif tag == end_of_all:
             listen_no_more(parser)
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = held.append
+
+
+def listen_aside(
+    parser: expat.XMLParserType, prefix: str, outer: str, cells: Sequence[dict[str, str]]
+) -> None:
+    """Passes over element `outer`, just begun, unless it is the text that the last cell holds.
+
+    Formulas and extensions may hold elements called as cells and figures are.
+    """
+    handlers = parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler
+    path, pieces = [outer.removeprefix(prefix)], list[str]()
+
+    def start(tag: str, _: Mapping[str, str]) -> None:
+        path.append(tag.removeprefix(prefix))
+
+    def text(piece: str) -> None:
+        if path in TEXTS:
+            pieces.append(piece)
+
+    def end(_: str) -> None:
+        if path.pop() == "is" and not path:
+            cells[-1].setdefault(INLINE, "".join(pieces))
+        if not path:
+            parser.StartElementHandler, parser.EndElementHandler = handlers[:2]
+            parser.CharacterDataHandler = handlers[2]
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler = text
 
 
 def listen_no_more(parser: expat.XMLParserType) -> None:
@@ -175,16 +219,17 @@ class _Table:
             raise _EnoughError
         if not len(self.rows) < number <= LAST_ROW:
             raise WrongSheetError(f"row {stated}: stands where none of this number belongs")
-        self.rows += [[] for _ in range(number - 1 - len(self.rows))]
+        self.rows += [EMPTY] * (number - 1 - len(self.rows))
 
     def add(self, cells: Sequence[Mapping[str, str]]) -> None:
         """One more row."""
-        row: Row = []
+        row: list[str | None] = []
+        number = str(len(self.rows) + 1)
         columns, numbers, days, column = self.columns, self.numbers, self.book.days, -1
         for cell in cells:
             place = cell.get("r")
-            name = place.rstrip(DIGITS) if place else letters(column + 2)
-            column = columns[name] if name in columns else self.column(name)
+            name = place.removesuffix(number) if place else letters(column + 2)
+            column = columns[name] if name in columns else self.column(name, place)
             held = cell.get(HELD)
             text = numbers.get(held) if "t" not in cell and cell.get("s") not in days else None
             if text is None:  # most cells do without the call
@@ -196,10 +241,12 @@ class _Table:
             else:
                 row += [None] * (column + 1 - len(row))
                 row[column] = text
-        self.rows.append(row)
+        self.rows.append(row or EMPTY)
 
-    def column(self, name: str) -> int:
-        """The number of a column, remembered."""
+    def column(self, name: str, place: str | None) -> int:
+        """The number of a column, remembered; `name` is a place without the row's number."""
+        if place and name[-1:].isdigit():
+            raise WrongSheetError(f"cell {place}: stands in row {len(self.rows) + 1}")
         self.columns[name] = column_number(name)
         return self.columns[name]
 
@@ -219,6 +266,8 @@ class _Table:
                     return day_text(held, style in self.book.spans, self.book.epoch)
                 self.numbers[held] = number_text(held)
                 return self.numbers[held]
+            if kind == "d":
+                return iso_text(held)
             return str(bool(int(held))) if kind == "b" else held
         except (ValueError, IndexError, OverflowError):
             where = f"cell {name}{len(self.rows) + 1}"

@@ -299,6 +299,35 @@ def test_an_export_of_the_data_browser_with_codes(read: Reading, tmp_path: Path)
     assert asked(SourceFile(tmp_path / "x.xlsx", "x.xlsx", tmp_path)) == date(2024, 6, 13)
 
 
+def test_stray_cells_and_empty_rows_change_nothing(read: Reading, tmp_path: Path) -> None:
+    head = ["state", "2012"]
+    rows: Sequence[Sequence[Any]] = [head, [], ["Alabama", 1], ["Alaska"], [None, None, "note"]]
+    workbook(tmp_path / "x.xlsx", {"s": rows})
+    book = openpyxl.load_workbook(tmp_path / "x.xlsx")
+    book["s"]["XFD1"] = book["s"]["XFD3"] = book["s"]["XFD20000"] = "stray"
+    book.save(tmp_path / "x.xlsx")
+    settings = {
+        "columns": {"state": "state"},
+        "wide": {"dimension": "time", "columns": "[0-9]{4}"},
+    }
+    found = read("x.xlsx", None, "tabular", "state", settings=settings)
+    assert found == {("Alabama", "2012", 1.0, ""), ("Alaska", "2012", None, "")}
+
+
+def test_an_export_with_stray_cells_and_sheets_without_any(read: Reading, tmp_path: Path) -> None:
+    workbook(tmp_path / "x.xlsx", {"Bare": [[]], "Data": export(coded=True)})
+    book = openpyxl.load_workbook(tmp_path / "x.xlsx")
+    book["Bare"]["A3"].number_format = "0.00"
+    book["Data"]["XFD10"] = book["Data"]["XFD20000"] = book["Data"]["F4"] = "stray"
+    book.save(tmp_path / "x.xlsx")
+    found = read("x.xlsx", None, "databrowser_xlsx", "sex geo", dropped={"freq": "A"})
+    assert len(found) == 4
+    assert ("T", "BE10", "2013", 3.0, "bu") in found
+    asked = stated("databrowser_xlsx")
+    assert asked is not None
+    assert asked(SourceFile(tmp_path / "x.xlsx", "x.xlsx", tmp_path)) == date(2024, 6, 13)
+
+
 def test_an_export_with_labels_only_takes_codes_from_its_companion(
     read: Reading, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -12,7 +13,7 @@ import openpyxl
 import pytest
 
 from data.errors import BadInput
-from data.sources.sheet_rows import letters
+from data.sources.sheet_rows import cell, letters
 from data.sources.staged import SourceFile
 from data.sources.workbooks import Workbook
 
@@ -24,10 +25,10 @@ def opened(path: Path) -> Workbook:
     return Workbook(SourceFile(path, path.name, path.parent))
 
 
-def shown(cell: object) -> str | None:
-    if cell is None or isinstance(cell, str):
-        return cell
-    return repr(cell) if isinstance(cell, float) else str(cell)
+def shown(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def by_openpyxl(path: Path) -> dict[str, list[list[str | None]]]:
@@ -36,16 +37,15 @@ def by_openpyxl(path: Path) -> dict[str, list[list[str | None]]]:
     for name in book.sheetnames:
         page = book[name]
         page.reset_dimensions()
-        rows = [[shown(cell) for cell in row] for row in page.iter_rows(values_only=True)]
-        filled = [i + 1 for row in rows for i, cell in enumerate(row) if cell is not None]
-        width = max(filled, default=0)
-        sheets[name] = [(row + [None] * width)[:width] for row in rows]
+        rows = [[shown(value) for value in row] for row in page.iter_rows(values_only=True)]
+        filled = [[i + 1 for i, text in enumerate(row) if text is not None] for row in rows]
+        sheets[name] = [row[: max(to, default=0)] for row, to in zip(rows, filled, strict=True)]
     return sheets
 
 
 def by_us(path: Path) -> dict[str, list[list[str | None]]]:
     book = opened(path)
-    return {name: book.rows(name) for name in book.sheets}
+    return {name: [[*row] for row in book.rows(name)] for name in book.sheets}
 
 
 def rewritten(path: Path, part: str, change: Rewrite) -> Path:
@@ -112,12 +112,30 @@ def sheet(cells: str) -> Rewrite:
         '<rPh sb="0" eb="2"><t>とうきょう</t></rPh></is></c></row>',
         '<row r="1" spans="1:2">\n <c r="A1">\n  <v>007</v>\n </c>\n</row>\n',
         '<row r="1"><c r="XFD1"><v>1</v></c></row>',
+        '<row r="1"><c r="A1"><v>1</v><v>9</v></c></row>',
+        '<row r="1"><c r="A1"><f><v>9</v></f></c><c r="B1"><is><v>9</v></is></c></row>',
+        '<row r="1"><c r="A1" t="d"><v>2020-01-02T00:00:00</v></c></row>',
+        '<row r="1"><c r="A1" t="d"><v>2020-01-02</v></c><c r="C1" t="d"><v>T05:30</v></c></row>',
+        '<row r="1"><c r="A1" t="d"><v>2020-01-02T03:04:05.678Z</v></c></row>',
         "",
     ],
 )
 def test_cells_that_other_programs_write(path: Path, cells: str) -> None:
     changed = rewritten(path, "xl/worksheets/sheet1.xml", sheet(cells))
     assert by_us(changed) == by_openpyxl(changed)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<v>1</v><extLst><ext uri="{a}"><v>9</v></ext></extLst>',
+        '<extLst><ext uri="{a}"><row><c r="B1"><v>9</v></c></row></ext></extLst><v>1</v>',
+    ],
+)
+def test_what_extensions_hold_is_no_figure(path: Path, cell: str) -> None:
+    row = sheet(f'<row r="1"><c r="A1">{cell}</c><c r="C1"><v>2</v></c></row>')
+    changed = rewritten(path, "xl/worksheets/sheet1.xml", row)
+    assert by_us(changed)["Sheet"] == [["1", None, "2"]]
 
 
 def test_a_prefix_before_the_tags_and_shared_texts_with_formats(path: Path) -> None:
@@ -161,6 +179,10 @@ def test_only_the_first_rows(path: Path) -> None:
         ('<row r="3"><c r="C3" t="s"><v>999</v></c></row>', "sheet Sheet, cell C3: '999'"),
         ('<row r="1"><c r="A1" t="b"><v>yes</v></c></row>', "sheet Sheet, cell A1: 'yes'"),
         ('<row r="1"><c r="ZZZ1"><v>1</v></c></row>', "sheet Sheet, column 'ZZZ'"),
+        ('<row r="1"><c r="A1" t="d"><v>2020</v></c></row>', "sheet Sheet, cell A1: '2020'"),
+        ('<row r="3"><c r="C4"/></row>', "sheet Sheet, cell C4: stands in row 3"),
+        ('<row r="3"><c r="C13"/></row>', "sheet Sheet, cell C13: stands in row 3"),
+        ('<row r="1"><c r="1"/></row>', "sheet Sheet, column ''"),
         ('<row r="2"/><row r="1"/>', "sheet Sheet, row 1: "),
         ('<row r="99999999"/>', "sheet Sheet, row 99999999: "),
         ('<row r="1"><c r="A1"><v>1</v></row>', "x.xlsx: is not a readable xlsx workbook"),
@@ -169,6 +191,37 @@ def test_only_the_first_rows(path: Path) -> None:
 def test_a_cell_that_makes_no_sense_is_named(path: Path, cells: str, message: str) -> None:
     changed = rewritten(path, "xl/worksheets/sheet1.xml", sheet(cells))
     with pytest.raises(BadInput, match=message):
+        opened(changed).rows("Sheet")
+
+
+@pytest.mark.parametrize("far", ["XFD20000", "XFD1048576"])
+def test_a_stray_cell_far_away_costs_its_own_row_only(path: Path, far: str) -> None:
+    row = far.removeprefix("XFD")
+    cells = f'<row r="1"><c r="A1"><v>1</v></c></row><row r="{row}"><c r="{far}"><v>2</v></c></row>'
+    book = opened(rewritten(path, "xl/worksheets/sheet1.xml", sheet(cells)))
+    tracemalloc.start()
+    rows = book.rows("Sheet")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20e6, "a bare reference for each row left out"
+    assert len(rows) == int(row)
+    assert [*rows[0]] == ["1"]
+    assert (cell(rows[0], 0), cell(rows[0], 1), cell(rows[1], 0)) == ("1", None, None)
+    assert (len(rows[-1]), rows[-1][-1]) == (16_384, "2")
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '<!ENTITY e SYSTEM "file:///etc/hostname">',
+        '<!ENTITY a "aaaaaaaaaa"><!ENTITY e "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">',
+    ],
+)
+def test_a_sheet_that_declares_entities_is_refused(path: Path, declared: str) -> None:
+    plain = sheet('<row r="1"><c r="A1" t="str"><v>&e;</v></c></row>')
+    part = f"<!DOCTYPE x [{declared}]>".encode() + plain(b"")
+    changed = rewritten(path, "xl/worksheets/sheet1.xml", lambda _: part)
+    with pytest.raises(BadInput, match=r"x.xlsx: is not a readable xlsx workbook"):
         opened(changed).rows("Sheet")
 
 
