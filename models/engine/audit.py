@@ -97,8 +97,12 @@ class Judge:
 
 def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> PlaceboFits:
     """Regress the outcome on each placebo treatment (n, B), controls and effects."""
+    return fit_projected(sample, basis, sample.absorption.residual(treatments))
+
+
+def fit_projected(sample: AuditSample, basis: Floats, x: Floats) -> PlaceboFits:
+    """The same for treatments x (n, B) that are projected on the effects; they are used up."""
     w = sample.projected.weights
-    x = sample.absorption.residual(treatments)
     weighted = basis * w[:, None]
     x -= basis @ (weighted.T @ x)
     y = sample.projected.Z[:, 0]
