@@ -1,9 +1,10 @@
 """Absorbing fixed effects: exact projections, any number of effects, linear in the rows.
 
-The effect with most levels is eliminated by (weighted) group means. What the other effects add is
-a small system, the Schur complement of the weighted cross-tabulations, factorised once. No matrix
-of rows by dummies is ever formed. Singletons are kept: their residual is zero, and their level
-counts in the rank like any other.
+One effect, that with most levels, is eliminated by (weighted) group means. What the other effects
+add is a small system, the Schur complement of the weighted cross-tabulations, factorised once; of
+two effects in parts that nothing links, a system a part, where "most" is meant within a part. No
+matrix of rows by dummies is ever formed. Singletons are kept: their residual is zero, and their
+level counts in the rank like any other.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ ROWS = 2**14  # rows handled at a time where an intermediate as long as the pane
 class Absorption:
     """The projection off the joint span of some effects.
 
-    effects holds code arrays (n,) without gaps, largest first, those spanned by another one left
-    out; totals the weight of each level; cross (a, r) the weighted cross-tabulation of the first
-    effect with the stacked levels of the others; `solve` applies a generalised inverse of the
+    effects holds code arrays (n,) without gaps, the eliminated one first, those spanned by another
+    left out; totals the weight of each level; cross (a, r) the weighted cross-tabulation of the
+    first effect with the stacked levels of the others; `solve` applies a generalised inverse of the
     Schur complement to (r, p). `rank` is the joint rank of the effects: exact up to
     `schur.DENSE_LEVELS` remaining levels and always with two effects, else an upper bound.
     """
@@ -47,7 +48,10 @@ class Absorption:
     rank: int
 
     def residual(self, Z: Floats) -> Floats:
-        """Z (n, p) less its weighted projection on the effects, (n, p)."""
+        """Z (n, p) less its weighted projection on the effects, (n, p).
+
+        Raises BadInput where levels are too weakly linked for the projection to converge.
+        """
         out = np.array(Z, dtype=np.float64, order="C")
         if not self.effects:
             return out

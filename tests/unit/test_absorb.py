@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -131,6 +133,15 @@ def test_weakly_linked_levels_are_refused_not_guessed(monkeypatch: pytest.Monkey
     Z = np.cumsum(np.random.default_rng(0).normal(size=(len(chain), 1)), axis=0)
     with pytest.raises(BadInput, match="too weakly linked"):
         absorption.residual(Z)
+
+
+def test_a_projection_that_does_not_converge_is_refused_whatever_solves_it() -> None:
+    everything, _, Z = drawn(6)
+    absorption = absorb((everything[0], everything[2]), None, len(Z))
+    assert isinstance(absorption.cross, np.ndarray)
+    wrong = replace(absorption, solve=lambda sums: -absorption.solve(sums))
+    with pytest.raises(BadInput, match="too weakly linked"):
+        wrong.residual(Z)
 
 
 def test_group_means_vanish_to_rounding_even_for_calendar_years() -> None:

@@ -16,6 +16,7 @@ from models.engine.bias_reduced import bias_reduced
 from models.engine.placebo import PlaceboProcess, describe
 from models.engine.placebo_audit import BLOCK, BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
+from models.engine.resampling import sign_draws
 from models.engine.results import PlaceboAudit
 from models.estimators import within
 from models.inference.dependence import distances_km
@@ -310,6 +311,36 @@ def test_unit_effects_alone_leave_nothing_shared_between_clusters() -> None:
     for kind in ("wild-cluster", "CR2"):
         assert found[kind].placebos == 2000
         assert 0.01 < found[kind].rejection_rate < 0.25
+
+
+def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
+    """CR2 as `within` has it; the bootstrap by flipping, demeaning and regressing each time."""
+    data = replace(design(6), effects=(design(6).unit,), effect_names=("unit",))
+    data = replace(data, X=data.X[:, :1], terms=("x",))
+    parent, unit = data.columns["parent"], data.unit
+    sample = AuditSample(
+        project(data.y[:, None], None, data.effects), {"parent": parent, "unit": unit}, data.time
+    )
+    fits = fit_placebos(sample, sample.basis, data.X)
+    judges = {judge.correction or judge.kind: judge for judge in costly_judges(sample, 3)}
+    how = Inference("cluster", ("parent",), "CR2")
+    spec = ModelSpec("m", "within", "y", ("x",), (), ("unit",), None, how)
+    theirs = within.fit(data, spec).term("x")
+    assert judges["CR2"].p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-9)
+
+    def demeaned(values: np.ndarray) -> np.ndarray:
+        return values - (np.bincount(unit, values) / np.bincount(unit))[unit]
+
+    def t_of(y: np.ndarray) -> float:
+        beta = x @ y / (x @ x)
+        scores = np.bincount(parent, x * (y - beta * x))
+        return abs(beta) * (x @ x) / np.sqrt(scores @ scores)
+
+    x, null = demeaned(data.X[:, 0]), demeaned(data.y)
+    signs, _ = sign_draws(13, 399, 3)
+    drawn = np.array([t_of(demeaned(null * flips[parent])) for flips in signs.T])
+    expected = (1 + np.count_nonzero(drawn >= t_of(null) * (1 - 1e-9))) / 400
+    assert judges["wild-cluster"].p_values(fits)[0] == pytest.approx(expected, abs=1e-12)
 
 
 def test_one_cluster_alone_gives_no_p_value() -> None:
