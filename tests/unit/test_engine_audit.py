@@ -317,10 +317,10 @@ def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
     """CR2 as `within` has it; the bootstrap by flipping, demeaning and regressing each time."""
     data = replace(design(6), effects=(design(6).unit,), effect_names=("unit",))
     data = replace(data, X=data.X[:, :1], terms=("x",))
-    parent, unit = data.columns["parent"], data.unit
-    sample = AuditSample(
-        project(data.y[:, None], None, data.effects), {"parent": parent, "unit": unit}, data.time
-    )
+    parent, unit = data.parent, data.unit
+    assert parent is not None
+    clusters = {"parent": parent, "unit": unit}
+    sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
     fits = fit_placebos(sample, sample.basis, data.X)
     judges = {judge.correction or judge.kind: judge for judge in costly_judges(sample, 3)}
     how = Inference("cluster", ("parent",), "CR2")
