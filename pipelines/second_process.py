@@ -26,7 +26,7 @@ class SecondProcess:
 
     def __init__(self) -> None:
         self._process = _started() if processors() > 1 else None
-        self._talk: Future[tuple[bytes, bytes]] | None = None
+        self._talk: Future[bytes] | None = None
 
     def __enter__(self) -> SecondProcess:
         return self
@@ -52,16 +52,33 @@ class SecondProcess:
             return lambda: None
         line = ThreadPoolExecutor(1)
         try:
-            talk = self._talk = line.submit(process.communicate, question)
+            talk = self._talk = line.submit(_talked, process, question)
         except RuntimeError:  # the system has no thread to give
             return lambda: None
         line.shutdown(wait=False)
 
         def wait() -> bytes | None:
-            answer, _ = talk.result()
+            answer = talk.result()
             return answer if process.returncode == 0 else None
 
         return wait
+
+
+def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes:
+    """What the process answers.
+
+    Written and read whole: `communicate` does it page by page, and after each of a thousand pages
+    would wait until the thread that computes lets it run.
+    """
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        with process.stdin as pipe:
+            pipe.write(question)
+    except OSError:  # it is gone, which its return code says
+        pass
+    answer = process.stdout.read()
+    process.wait()
+    return answer
 
 
 def _started() -> subprocess.Popen[bytes] | None:

@@ -56,6 +56,8 @@ def main() -> None:
         # one processor is for the process that draws the curve
         found = Here(setting, max(1, processors() - 1)).main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
+    sys.stdout.buffer.flush()
+    os._exit(0)  # the answer is read to its end, and taking all modules down takes a while
 
 
 def _leave_with_parent(parent: int) -> None:
