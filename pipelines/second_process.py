@@ -70,7 +70,8 @@ def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes:
     Written and read whole: `communicate` does it page by page, and after each of a thousand pages
     would wait until the thread that computes lets it run.
     """
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     try:
         with process.stdin as pipe:
             pipe.write(question)

@@ -88,7 +88,7 @@ def _solved(
     problems = [
         (
             one.root,
-            np.arange(len(group.targets), group.Z.shape[1]),
+            np.arange(len(group.targets), len(group.names)),
             np.arange(len(group.targets)),
             group.subsets,
         )

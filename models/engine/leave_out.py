@@ -110,11 +110,4 @@ def small_sample_error(main: SampleGroup, projected: Projected) -> tuple[float, 
 
 def without(group: SampleGroup, kept: NDArray[np.bool_]) -> SampleGroup:
     """The same cells on the rows that `kept` (n,) flags."""
-    return replace(
-        group,
-        rows=group.rows[kept],
-        Z=group.Z[kept],
-        weights=None if group.weights is None else group.weights[kept],
-        effects=tuple(dense_codes(codes[kept]) for codes in group.effects),
-        clusters=tuple(codes[kept] for codes in group.clusters),
-    )
+    return replace(group, rows=group.rows[kept])

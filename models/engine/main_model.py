@@ -78,7 +78,7 @@ def trial(setting: Setting) -> Trial:
     clusters = {
         name: dense_codes(setting.columns.keys[name][rows]) for name in names if name is not None
     }
-    without_treatment = np.delete(main.Z, 1, axis=1)
+    without_treatment = np.delete(main.candidates, 1, axis=1)
     period = whole_numbers(setting.frame[panel.time].iloc[rows], setting.where)
     parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[rows])
     treatment = setting.spec.treatment[0]
@@ -90,7 +90,7 @@ def trial(setting: Setting) -> Trial:
             _neighbours(setting, rows),
             panel.time,
         ),
-        x=main.Z[:, 1],
+        x=main.candidates[:, 1],
         unit=dense_codes(codes_in(setting, "unit")[rows]),
         parent=parent,
         national=treatment in setting.national,

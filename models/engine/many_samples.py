@@ -25,10 +25,10 @@ def in_stacks(groups: Iterable[SampleGroup]) -> Iterator[list[SampleGroup]]:
     stack: list[SampleGroup] = []
     rows, width = 0, 0
     for group in groups:
-        rows, width = rows + len(group.rows), max(width, group.Z.shape[1])
+        rows, width = rows + len(group.rows), max(width, len(group.names))
         if stack and rows * width > NUMBERS:
             yield stack
-            stack, rows, width = [], len(group.rows), group.Z.shape[1]
+            stack, rows, width = [], len(group.rows), len(group.names)
         stack.append(group)
     if stack:
         yield stack
@@ -40,13 +40,13 @@ def project_together(groups: Sequence[SampleGroup]) -> list[Projected]:
     As `project` for each of them, but for round-off. Raises BadInput as it does.
     """
     if len(groups) < 2:
-        return [project(group.Z, group.weights, group.effects) for group in groups]
+        return [project(group.candidates, group.weights, group.effects) for group in groups]
     sizes = np.array([len(group.rows) for group in groups])
     sample = np.repeat(np.arange(len(groups)), sizes)
     weights = _weights(groups)
     absorption = absorb_stacked(_stacked_effects(groups, sample), weights, len(sample))
     if absorption is None:
-        return [project(group.Z, group.weights, group.effects) for group in groups]
+        return [project(group.candidates, group.weights, group.effects) for group in groups]
     starts = np.cumsum(sizes) - sizes
     columns, before = _of_unit_length(groups, weights, starts, sample)
     left = absorption.residual(columns)
@@ -55,9 +55,9 @@ def project_together(groups: Sequence[SampleGroup]) -> list[Projected]:
     ranks = _ranks(absorption, sample, len(groups))
     return [
         Projected(
-            left[start : start + size, : group.Z.shape[1]],
+            left[start : start + size, : len(group.names)],
             w[start : start + size],
-            before[k, : group.Z.shape[1]],
+            before[k, : len(group.names)],
             group.effects or (np.zeros(size, dtype=np.int64),),
             int(ranks[k]),
         )
@@ -91,9 +91,9 @@ def _of_unit_length(
     A sample of fewer columns than the widest is filled up with zeros.
     """
     count = len(groups)
-    Z = np.zeros((len(sample), max(group.Z.shape[1] for group in groups)))
+    Z = np.zeros((len(sample), max(len(group.names) for group in groups)))
     for group, start in zip(groups, starts, strict=True):
-        Z[start : start + len(group.rows), : group.Z.shape[1]] = group.Z
+        Z[start : start + len(group.rows), : len(group.names)] = group.candidates
     means = group_sums(sample, Z, weights, count) / group_totals(sample, weights)[:, None]
     Z -= means.take(sample, axis=0)
     before = np.sqrt(group_sums(sample, Z * Z, weights, count))

@@ -41,29 +41,54 @@ class Columns:
         return {name: float(values.std()) if len(values) else 0.0 for name, values in known.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SampleGroup:
-    """Specifications on the same n rows, effects and weights.
+    """Specifications on the same n rows of a panel, with the effects and weights of a stratum.
 
-    rows (n,) index the panel; Z (n, p) holds targets, then controls; subsets (m, U) are over these
-    controls. outcome and treatment (S,) are positions among the targets, subset (S,) among the
-    subsets; pair (S,) and declared (S,) say which declared pair and subset each cell is.
+    rows (n,) index `columns`; subsets (m, U) are over the controls. outcome and treatment (S,) are
+    positions among the targets, subset (S,) among the subsets; pair (S,) and declared (S,) say
+    which declared pair and subset each cell is; by names the columns that scores are summed by.
     """
 
+    columns: Columns
     stratum: Stratum
+    by: tuple[str, ...]
     rows: Indices
-    Z: Floats
     targets: tuple[str, ...]
     controls: tuple[str, ...]
-    weights: Floats | None
-    effects: tuple[Codes, ...]
-    clusters: tuple[Codes, ...]
     subsets: Flags
     outcome: Indices
     treatment: Indices
     subset: Indices
     pair: Indices
     declared: Indices
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The p columns: targets, then controls."""
+        return self.targets + self.controls
+
+    @cached_property
+    def candidates(self) -> Floats:
+        """Targets, then controls (n, p)."""
+        return np.column_stack([self.columns.numbers[name][self.rows] for name in self.names])
+
+    @cached_property
+    def weights(self) -> Floats | None:
+        """The stratum's weights (n,)."""
+        name = self.stratum.weights
+        return None if name is None else self.columns.numbers[name][self.rows]
+
+    @cached_property
+    def effects(self) -> tuple[Codes, ...]:
+        """Codes (n,) without gaps."""
+        keys = self.columns.keys
+        return tuple(dense_codes(keys[name][self.rows]) for name in self.stratum.effects)
+
+    @cached_property
+    def clusters(self) -> tuple[Codes, ...]:
+        """Codes (n,) among those of the whole panel."""
+        return tuple(self.columns.keys[name][self.rows] for name in self.by)
 
 
 def numbers(frame: pd.DataFrame, names: tuple[str, ...], where: str) -> dict[str, Floats]:
@@ -159,7 +184,7 @@ def _group(
     pair: Indices,
     subset: Indices,
 ) -> SampleGroup:
-    """Arrays for cells (pair, subset) (S,) on their common rows, with the columns they use."""
+    """Cells (pair, subset) (S,) on their common rows, with the columns they use."""
     used, position = np.unique(subset, return_inverse=True)
     held = declared.subsets[:, used]
     kept = np.flatnonzero(held.any(axis=1))
@@ -167,17 +192,13 @@ def _group(
     names = [stratum.pairs[i] for i in pair]
     targets = tuple(dict.fromkeys(name for both in names for name in both))
     place = {name: i for i, name in enumerate(targets)}
-    values = [columns.numbers[name][rows] for name in (*targets, *controls)]
-    weights = None if stratum.weights is None else columns.numbers[stratum.weights][rows]
     return SampleGroup(
+        columns=columns,
         stratum=stratum,
+        by=clusters,
         rows=rows,
-        Z=np.column_stack(values),
         targets=targets,
         controls=controls,
-        weights=weights,
-        effects=tuple(dense_codes(columns.keys[name][rows]) for name in stratum.effects),
-        clusters=tuple(columns.keys[name][rows] for name in clusters),
         subsets=held[kept],
         outcome=np.array([place[outcome] for outcome, _ in names], dtype=np.int64),
         treatment=np.array([place[treatment] for _, treatment in names], dtype=np.int64),

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.absorb import dense_codes
-from models.design import Codes
 from models.engine.declared import Stratum
 from models.engine.many_samples import in_stacks, project_together
 from models.engine.projection import condense, effects_counted, project
-from models.engine.samples import SampleGroup
+from models.engine.samples import Columns, SampleGroup
 
 UNITS, YEARS = 24, 9
 EFFECTS: dict[str, tuple[str, ...]] = {
@@ -35,26 +33,24 @@ def sample(seed: int, effects: tuple[str, ...], weighted: bool) -> SampleGroup:
     if seed % 7 == 0:
         kept &= unit < 4
     kept[[0, 1, -1]] = True
-    rows, n = np.flatnonzero(kept), int(kept.sum())
     keys = {"unit": unit, "year": year, "country": unit // 4, "country-year": unit // 4 * 9 + year}
     codes = {**keys, "kind": rng.integers(0, 3, UNITS * YEARS)}
-    width = int(rng.integers(2, 6))
+    width, whole = int(rng.integers(2, 6)), UNITS * YEARS
     scale = 10.0 ** rng.integers(-4, 5, width)
-    Z = (rng.normal(size=(n, width)) + rng.normal(size=(UNITS, width))[unit[rows]]) * scale
+    Z = (rng.normal(size=(whole, width)) + rng.normal(size=(UNITS, width))[unit]) * scale
     Z[:, 0] += 1e3 * scale[0] * (seed % 2)
-    absorbed: Codes = unit[rows]
-    Z[:, -1] = absorbed if seed % 3 == 0 else Z[:, -1]
+    Z[:, -1] = unit if seed % 3 == 0 else Z[:, -1]
+    names = ("y", "x", *(f"c{k}" for k in range(width - 2)))
+    numbers = {**dict(zip(names, Z.T, strict=True)), "weight": rng.uniform(0.1, 9.0, whole)}
     one = np.zeros(1, dtype=np.int64)
     flags = np.ones((width - 2, 1), dtype=bool)
     return SampleGroup(
-        stratum=Stratum(effects, "all", None, (), flags),
-        rows=rows,
-        Z=Z,
+        columns=Columns(numbers, codes, {}, ()),
+        stratum=Stratum(effects, "all", "weight" if weighted else None, (), flags),
+        by=("country",),
+        rows=np.flatnonzero(kept),
         targets=("y", "x"),
-        controls=tuple(f"c{k}" for k in range(width - 2)),
-        weights=rng.uniform(0.1, 9.0, n) if weighted else None,
-        effects=tuple(dense_codes(codes[name][rows]) for name in effects),
-        clusters=(keys["country"][rows],),
+        controls=names[2:],
         subsets=flags,
         outcome=one,
         treatment=one + 1,
@@ -73,7 +69,7 @@ def sample(seed: int, effects: tuple[str, ...], weighted: bool) -> SampleGroup:
 def test_together_as_alone(seeds: list[int], effects: str, weighted: bool) -> None:
     groups = [sample(seed, EFFECTS[effects], weighted) for seed in seeds]
     for group, found in zip(groups, project_together(groups), strict=True):
-        alone = project(group.Z, group.weights, group.effects)
+        alone = project(group.candidates, group.weights, group.effects)
         assert found.rank == alone.rank
         assert effects_counted(found, group.clusters) == effects_counted(alone, group.clusters)
         assert found.weights == pytest.approx(alone.weights, rel=1e-13)
@@ -91,7 +87,7 @@ def test_samples_in_large_parts_are_left_alone(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("models.components.LEVELS", 3)
     groups = [sample(seed, ("unit", "year"), True) for seed in (1, 2, 3)]
     for group, found in zip(groups, project_together(groups), strict=True):
-        alone = project(group.Z, group.weights, group.effects)
+        alone = project(group.candidates, group.weights, group.effects)
         assert found.Z.tolist() == alone.Z.tolist()
         assert found.rank == alone.rank
 
@@ -103,5 +99,5 @@ def test_stacks_hold_every_sample_once_in_order(monkeypatch: pytest.MonkeyPatch)
     assert [group for stack in stacks for group in stack] == groups
     assert 2 < len(stacks) < len(groups)
     for stack in stacks:
-        widest = max(group.Z.shape[1] for group in stack)
+        widest = max(group.candidates.shape[1] for group in stack)
         assert len(stack) == 1 or sum(len(group.rows) for group in stack) * widest <= 2000

@@ -17,7 +17,7 @@ from models.engine.estimation import (
     estimate_group,
 )
 from models.engine.leave_out import without
-from models.engine.samples import SampleGroup
+from models.engine.samples import Columns, SampleGroup
 
 
 def group(*columns: np.ndarray, subsets: list[list[bool]] | None = None) -> SampleGroup:
@@ -28,15 +28,17 @@ def group(*columns: np.ndarray, subsets: list[list[bool]] | None = None) -> Samp
     cells = flags.shape[1]
     zeros = np.zeros(cells, dtype=np.int64)
     stratum = Stratum(("unit", "time"), "all", None, (("y", "x"),), np.ones((1, cells), dtype=bool))
+    controls = tuple(f"c{j}" for j in range(m))
+    keys = {"unit": unit, "time": time, "country": unit // 4, "world": 0 * unit}
+    keys["crossing"] = np.arange(240) * 7 % 12 // 4
+    numbers = dict(zip(("y", "x", *controls), columns, strict=True))
     return SampleGroup(
+        columns=Columns(numbers, keys, {}, ()),
         stratum=stratum,
+        by=("country",),
         rows=np.arange(240),
-        Z=np.column_stack(columns),
         targets=("y", "x"),
-        controls=tuple(f"c{j}" for j in range(m)),
-        weights=None,
-        effects=(unit, time),
-        clusters=(unit // 4,),
+        controls=controls,
         subsets=flags,
         outcome=zeros,
         treatment=zeros + 1,
@@ -78,11 +80,11 @@ def test_cells_without_an_estimate_say_why_and_the_others_stand() -> None:
     assert np.isfinite(found.estimate[1])
     assert estimate_group(group(y, lasting, a)).reason == (NO_TREATMENT,)
     assert estimate_group(group(lasting, x, a)).reason == (NO_OUTCOME,)
-    one = replace(group(y, x, a), clusters=(np.zeros(240, dtype=np.int64),))
+    one = replace(group(y, x, a), by=("world",))
     assert estimate_group(one).reason == (ONE_CLUSTER,)
     # two units of six periods leave five dimensions, as many as there are regressors
     few = without(group(y, x, *noise(6, 4)), np.arange(240) < 12)
-    crossing = replace(few, clusters=(np.arange(12) * 7 % 12 // 4,))
+    crossing = replace(few, by=("crossing",))
     assert estimate_group(crossing).reason == (NO_ROOM,)
 
 
