@@ -7,12 +7,24 @@ cluster's residual. Their part of a projection is carried by a few columns per c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.absorb import absorb, dense_codes, group_sums, is_nested
 from models.design import Codes, Floats
+from models.engine.crossproducts import CrossProducts
 from models.engine.projection import Projected
 from models.schur import tabulate
+
+
+@dataclass(frozen=True)
+class Condensed:
+    """All that a sample's specifications need: cross-products, and `crossing_sums` when asked."""
+
+    products: CrossProducts
+    crossing: Callable[[], Floats]
 
 
 def crossing_sums(projected: Projected, cluster: Codes, n_clusters: int) -> Floats:
@@ -30,7 +42,8 @@ def crossing_sums(projected: Projected, cluster: Codes, n_clusters: int) -> Floa
         sums.append(cells.reshape(n_clusters, n_levels, -1))
     if not sums:
         return np.zeros((n_clusters, unit.shape[1], 0))
-    basis = _inverse_root(_gram(projected, nested, crossing))
+    gram = _gram(projected, nested, crossing)
+    basis = _inverse_root(gram, _heaviest(projected, crossing))
     return np.einsum("glp,lr->gpr", np.concatenate(sums, axis=1), basis, optimize=True)
 
 
@@ -42,7 +55,8 @@ def crossing_columns(projected: Projected, cluster: Codes) -> Floats:
     dummies = [codes[:, None] == np.arange(int(codes.max()) + 1) for codes in crossing]
     absorption = absorb(nested, projected.weights, projected.n_obs)
     rest = absorption.residual(np.hstack(dummies).astype(np.float64))
-    return rest @ _inverse_root(rest.T @ (rest * projected.weights[:, None]))
+    gram = rest.T @ (rest * projected.weights[:, None])
+    return rest @ _inverse_root(gram, _heaviest(projected, crossing))
 
 
 def _apart(projected: Projected, cluster: Codes) -> tuple[tuple[Codes, ...], list[Codes]]:
@@ -68,8 +82,16 @@ def _gram(projected: Projected, nested: tuple[Codes, ...], crossing: list[Codes]
     return gram
 
 
-def _inverse_root(gram: Floats) -> Floats:
-    """R (L, r) with R R' the pseudo-inverse of a positive semi-definite gram (L, L)."""
+def _heaviest(projected: Projected, crossing: list[Codes]) -> float:
+    """The largest weight of a crossing level: the square of its dummy's length."""
+    return max(float(np.bincount(codes, projected.weights).max()) for codes in crossing)
+
+
+def _inverse_root(gram: Floats, size: float) -> Floats:
+    """R (L, r) with R R' the pseudo-inverse of a positive semi-definite gram (L, L).
+
+    What is left of dummies of this size, squared, may be round-off alone: that is of no rank.
+    """
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
-    kept = values > 1e-10 * values.max(initial=0.0)
+    kept = values > 1e-10 * size
     return vectors[:, kept] / np.sqrt(values[kept])

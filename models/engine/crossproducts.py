@@ -105,7 +105,17 @@ def packed_by_group(Z: Floats, codes: Codes, n_groups: int) -> Floats:
     for g, (start, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True)):
         rows = ordered[start:end]
         np.matmul(rows.T, rows, out=blocks[g])
-    return blocks.reshape(n_groups, p * p).take(_upper(p), axis=1)
+    return _packed(blocks)
+
+
+def packed_products(Z: Floats) -> Floats:
+    """Z_g'Z_g of a stack of matrices (G, n, p) as packed upper triangles (G, P)."""
+    return _packed(Z.transpose(0, 2, 1) @ Z)
+
+
+def _packed(blocks: Floats) -> Floats:
+    p = blocks.shape[2]
+    return blocks.reshape(len(blocks), p * p).take(_upper(p), axis=1)
 
 
 @lru_cache

@@ -9,14 +9,15 @@ import numpy as np
 
 from models.absorb import dense_codes
 from models.design import Floats
-from models.engine.crossing import crossing_sums
+from models.engine.crossing import Condensed, crossing_sums
 from models.engine.crossproducts import CrossProducts
 from models.engine.curve import Cells, Estimates, estimate_curve
 from models.engine.many_samples import in_stacks, project_together
 from models.engine.projection import Projected, condense
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup
-from models.engine.subsets import Flags, Indices, Residualised, residualise_together
+from models.engine.shared_clusters import condense_shared
+from models.engine.subsets import Flags, Problem, Residualised, residualise_together
 
 FEW_ROWS = "fewer than three complete rows"
 ONE_CLUSTER = "all complete rows are in one cluster"
@@ -64,37 +65,47 @@ def estimate_groups(
     groups: Iterable[SampleGroup], resampling: bool = True
 ) -> Iterator[tuple[SampleGroup, GroupEstimates]]:
     """Estimate all cells of a stratum's sample groups with CR1 errors; resamplers if wanted."""
-    for stack in in_stacks(groups):
-        able = [group for group in stack if not _hopeless(group)]
-        solved = _solved(able)
-        for group in stack:
-            hopeless = _hopeless(group)
-            yield group, (
-                _nothing(group, hopeless)
-                if hopeless
-                else _estimated(group, *next(solved), resampling)
-            )
+    groups = list(groups)
+    solved = _solved([group for group in groups if not _hopeless(group)])
+    for group in groups:
+        hopeless = _hopeless(group)
+        yield group, (
+            _nothing(group, hopeless) if hopeless else _estimated(group, *next(solved), resampling)
+        )
 
 
-def _solved(
-    groups: Sequence[SampleGroup],
-) -> Iterator[tuple[Projected, CrossProducts, Residualised]]:
+def _solved(groups: Sequence[SampleGroup]) -> Iterator[tuple[Condensed, Residualised]]:
     """The work that samples share: projected, condensed and solved for all of their cells."""
-    if not groups:
+    shared = condense_shared(groups)
+    if shared is not None:
+        yield from zip(shared, residualise_together(_problems(groups, shared)), strict=True)
         return
-    projected = project_together(groups)
-    pairs = zip(projected, groups, strict=True)
-    products = [condense(one, group.clusters) for one, group in pairs]
-    problems = [
+    for stack in in_stacks(groups):
+        projected = zip(project_together(stack), stack, strict=True)
+        condensed = [_alone(one, group) for one, group in projected]
+        yield from zip(condensed, residualise_together(_problems(stack, condensed)), strict=True)
+
+
+def _problems(groups: Sequence[SampleGroup], condensed: Sequence[Condensed]) -> list[Problem]:
+    return [
         (
-            one.root,
+            one.products.root,
             np.arange(len(group.targets), len(group.names)),
             np.arange(len(group.targets)),
             group.subsets,
         )
-        for one, group in zip(products, groups, strict=True)
+        for one, group in zip(condensed, groups, strict=True)
     ]
-    yield from zip(projected, products, residualise_together(problems), strict=True)
+
+
+def _alone(projected: Projected, group: SampleGroup) -> Condensed:
+    """A sample condensed from its own rows."""
+
+    def crossing() -> Floats:
+        codes = dense_codes(group.clusters[0])
+        return crossing_sums(projected, codes, int(codes.max()) + 1)
+
+    return Condensed(condense(projected, group.clusters), crossing)
 
 
 def _cluster_counts(group: SampleGroup) -> tuple[int, ...]:
@@ -109,12 +120,9 @@ def _hopeless(group: SampleGroup) -> str:
 
 
 def _estimated(
-    group: SampleGroup,
-    projected: Projected,
-    products: CrossProducts,
-    solved: Residualised,
-    resampling: bool,
+    group: SampleGroup, condensed: Condensed, solved: Residualised, resampling: bool
 ) -> GroupEstimates:
+    products = condensed.products
     cells = Cells(group.outcome, group.treatment, group.subset)
     found = estimate_curve(products, solved, cells)
     first = found
@@ -125,8 +133,8 @@ def _estimated(
     usable = np.array([not reason for reason in reasons], dtype=bool)
     resampler = None
     if resampling and usable.any():
-        crossing, present = _crossing(projected, group)
-        resampler = Resampler(products, crossing, solved, cells[usable], present)
+        present = np.flatnonzero(np.bincount(group.clusters[0]))
+        resampler = Resampler(products, condensed.crossing(), solved, cells[usable], present)
     return GroupEstimates(
         np.where(usable, found.estimate, np.nan),
         np.where(usable, found.std_error, np.nan),
@@ -144,13 +152,6 @@ def _nothing(group: SampleGroup, reason: str) -> GroupEstimates:
     return GroupEstimates(
         empty, empty, empty, reasons, len(group.rows), _cluster_counts(group), None
     )
-
-
-def _crossing(projected: Projected, group: SampleGroup) -> tuple[Floats, Indices]:
-    """What resampling by the first cluster needs, and which of all clusters are present."""
-    present = np.flatnonzero(np.bincount(group.clusters[0]))
-    codes = dense_codes(group.clusters[0])
-    return crossing_sums(projected, codes, len(present)), present
 
 
 def _reasons(

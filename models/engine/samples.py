@@ -129,23 +129,23 @@ def sample_groups(
     rows = _base_rows(columns, stratum)
     names = (*declared.controls, *dict.fromkeys(name for pair in stratum.pairs for name in pair))
     missing = np.array([np.isnan(columns.numbers[name][rows]) for name in names])
-    first, which = _distinct(missing)
+    first, which = distinct(missing)
     patterns = missing[first]
     uses = _pattern_use(declared, stratum, dict(zip(names, which, strict=True)), len(patterns))
     keys = np.packbits(uses, axis=0)  # (bytes, pairs, U)
     flat = keys.reshape(len(keys), -1)[:, stratum.wanted.ravel()]
     pair, subset = np.nonzero(stratum.wanted)
-    found, member = _distinct(flat.T)
+    found, member = distinct(flat.T)
     used = np.unpackbits(flat[:, found], axis=0, count=len(patterns)).astype(bool)
     # different patterns may leave the same rows: one projection serves them
     complete = np.array([~patterns[some].any(axis=0) for some in used.T])
-    samples, sample = _distinct(complete)
+    samples, sample = distinct(complete)
     for k, kept in enumerate(complete[samples]):
         cells = np.flatnonzero(sample[member] == k)
         yield _group(columns, declared, stratum, clusters, rows[kept], pair[cells], subset[cells])
 
 
-def _distinct(rows: NDArray[Any]) -> tuple[Indices, Indices]:
+def distinct(rows: NDArray[Any]) -> tuple[Indices, Indices]:
     """Where each distinct one of k rows comes first (U,), and which of these each row is (k,)."""
     places: dict[bytes, int] = {}
     which = [places.setdefault(row.tobytes(), len(places)) for row in rows]

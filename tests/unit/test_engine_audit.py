@@ -313,6 +313,21 @@ def test_unit_effects_alone_leave_nothing_shared_between_clusters() -> None:
         assert 0.01 < found[kind].rejection_rate < 0.25
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_an_effect_that_nested_ones_span_adds_nothing_to_the_clusters(weighted: bool) -> None:
+    """With parent-years in the model, years are round-off, which is no direction of its own."""
+    data = design(8, weighted)
+    assert data.parent is not None
+    parent_year = data.parent * 12 + data.time
+    spanned = replace(data, effects=(data.unit, parent_year, data.time))
+    sample = sample_of(spanned)
+    plain = sample_of(replace(data, effects=(data.unit, parent_year)))
+    assert cluster_sums(sample, data.parent).gram.shape[1] == 1
+    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    for one, other in zip(judges_of(sample), judges_of(plain), strict=True):
+        assert one.p_values(fits) == pytest.approx(other.p_values(fits), rel=1e-9)
+
+
 def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
     """CR2 as `within` has it; the bootstrap by flipping, demeaning and regressing each time."""
     data = replace(design(6), effects=(design(6).unit,), effect_names=("unit",))
