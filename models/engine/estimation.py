@@ -65,12 +65,11 @@ def estimate_groups(
     groups: Iterable[SampleGroup], resampling: bool = True
 ) -> Iterator[tuple[SampleGroup, GroupEstimates]]:
     """Estimate all cells of a stratum's sample groups with CR1 errors; resamplers if wanted."""
-    groups = list(groups)
-    solved = _solved([group for group in groups if not _hopeless(group)])
-    for group in groups:
-        hopeless = _hopeless(group)
+    hopeless = [(group, _hopeless(group)) for group in groups]
+    solved = _solved([group for group, reason in hopeless if not reason])
+    for group, reason in hopeless:
         yield group, (
-            _nothing(group, hopeless) if hopeless else _estimated(group, *next(solved), resampling)
+            _nothing(group, reason) if reason else _estimated(group, *next(solved), resampling)
         )
 
 

@@ -32,19 +32,19 @@ def chunk_table(
 
     position is that of the stratum among the declared ones; no rows where nothing was estimated.
     """
-    parts = [_figures(group, found) for group, found in estimated if any(found.usable)]
+    parts = [_cells(group, found) for group, found in estimated if any(found.usable)]
     if not parts:
         return pd.DataFrame()
-    figures = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    pair, subset = figures.pop("pair"), figures.pop("declared")
+    cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pair, subset = cells["pair"], cells["declared"]
     chosen = _choices(setting, stratum, pair, subset)
     unit = _units(setting, stratum)[pair]
     n_pairs, n_subsets = stratum.wanted.shape
     return pd.DataFrame(
         {
             **chosen,
-            **figures,
-            "standardised": figures["estimate"] * unit,
+            **_figures(cells),
+            "standardised": cells["estimate"] * unit,
             "unit": unit,
             "order": (position * n_pairs + pair) * n_subsets + subset,
             "main": _is_main(setting, stratum, pair, subset),
@@ -52,26 +52,39 @@ def chunk_table(
     )
 
 
-def _figures(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[Any]]:
-    """The numbers of a group's usable cells, and which pair and subset each of them is."""
+def _cells(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[Any]]:
+    """A group's usable cells: which pair and subset each of them is, and its estimates."""
     usable = found.usable
-    estimate, error = found.estimate[usable], found.std_error[usable]
-    half = critical_value(found.df) * error
-    cells = len(estimate)
+    cells = np.count_nonzero(usable)
     return {
         "pair": group.pair[usable],
         "declared": group.declared[usable],
+        "estimate": found.estimate[usable],
+        "std_error": found.std_error[usable],
+        "one_way_error": found.one_way_error[usable],
+        "df": np.full(cells, found.df),
+        "one_way_df": np.full(cells, found.n_clusters[0] - 1.0),
+        "n_obs": np.full(cells, found.n_obs),
+        "n_clusters": np.full(cells, min(found.n_clusters)),
+    }
+
+
+def _figures(cells: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """The published numbers of all cells, and those of the WORKING columns that are estimates."""
+    estimate, error, df = cells["estimate"], cells["std_error"], cells["df"]
+    half = critical_value(df) * error
+    return {
         "estimate": estimate,
         "std_error": error,
         "statistic": estimate / error,
-        "df": np.full(cells, found.df),
-        "p_value": two_sided_p(estimate / error, found.df),
+        "df": df,
+        "p_value": two_sided_p(estimate / error, df),
         "conf_low": estimate - half,
         "conf_high": estimate + half,
-        "n_obs": np.full(cells, found.n_obs),
-        "n_clusters": np.full(cells, min(found.n_clusters)),
-        "one_way": estimate / found.one_way_error[usable],
-        "critical": np.full(cells, critical_value(found.n_clusters[0] - 1.0)),
+        "n_obs": cells["n_obs"],
+        "n_clusters": cells["n_clusters"],
+        "one_way": estimate / cells["one_way_error"],
+        "critical": critical_value(cells["one_way_df"]),
     }
 
 
