@@ -147,11 +147,10 @@ class Summed(Protocol):
 
 def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
     """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D), used up, may be t."""
-    np.matmul(of.scores, signs, out=slopes)
+    np.matmul(of.scores * of.slope[:, None], signs, out=slopes)
     np.maximum(squares, no_squares(of.scores)[:, None], out=squares)
-    squares *= of.factor[:, None]
+    squares *= (of.factor * of.slope**2)[:, None]
     np.divide(slopes, np.sqrt(squares, out=squares), out=t)
-    slopes *= of.slope[:, None]
 
 
 def no_squares(scores: Floats) -> Floats:
