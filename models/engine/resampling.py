@@ -5,7 +5,8 @@ Each specification's residuals under the sharp null of no effect are flipped clu
 t-statistic taken. Nothing is refitted in fact: with a_g = x_g'u_g the clusters' scores under the
 null, a draw w has slope a'w / x'x and scores K w, where K = diag(a) - L R' carries what refitting
 the controls, the treatment and the crossing effects does to them (after Roodman, MacKinnon,
-Nielsen and Webb 2019). The t-statistics of all draws are then matrix products.
+Nielsen and Webb 2019). The t-statistics of all draws are then matrix products, or with few
+clusters transforms of quadratic forms (see `stacked`).
 """
 
 from __future__ import annotations

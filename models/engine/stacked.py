@@ -8,7 +8,7 @@ all such samples are transformed together, as many at a time as stay in the proc
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,14 @@ from models.engine.curve import Cells
 from models.engine.resampling import Resampler, studentise
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
+from models.engine.threads import side_by_side
 from models.engine.walsh import QuadraticForms
 
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch
-MOST_CLUSTERS = 512  # whose pairs are worth a transform, and at most so many for each column
-PER_RANK = 16  # of the factors that take the place of their forms elsewhere
+SHARED = 8  # batches that are worth threads: a few take longer with them than without
+MOST_CLUSTERS = 512  # whose pairs are worth a transform
+PER_RANK = 16  # clusters at most for each column of the factors that do without a transform
 FEWEST = 8  # specifications worth an array operation, however many numbers they are
 Batch = tuple[slice, list[tuple[Resampler, Cells]]]  # places, and the cells that belong there
 
@@ -49,7 +51,7 @@ def statistics_of(
     The draws are for the clusters `present`, in that order.
     """
     sizes = np.array([len(resampler.cells) for resampler in resamplers], dtype=np.int64)
-    slopes, t = np.empty((2, len(draws), sizes.sum())).transpose(0, 2, 1)  # curve by curve
+    slopes, t = np.empty((2, sizes.sum(), len(draws)))
     start, order = 0, []
     for members in _alike(resamplers):
         some = [resamplers[k] for k in members]
@@ -63,7 +65,7 @@ def statistics_of(
     if order == sorted(order):
         return slopes, t
     place = np.argsort(np.repeat(order, sizes[order]), kind="stable")
-    return np.take(slopes.T, place, axis=1).T, np.take(t.T, place, axis=1).T
+    return slopes[place], t[place]
 
 
 def _alike(resamplers: Sequence[Resampler]) -> list[list[int]]:
@@ -82,12 +84,16 @@ def _stackable(resampler: Resampler) -> bool:
 def _fill(resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
     forms, signs = QuadraticForms(draws), draws.signs().astype(np.float64)
-    n_clusters = len(signs)
-    most = max(FEWEST, HELD // max(forms.height, n_clusters**2))
-    held = np.empty((most, n_clusters, n_clusters))
-    for rows, parts in _batches(resamplers, most):
-        stack = _stacked(parts, held[: rows.stop - rows.start])
-        studentise(stack, signs, forms.values(stack.form).T, slopes[rows], t[rows])
+    most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
+
+    def fill(batch: Batch) -> None:
+        rows, parts = batch
+        stack = _stacked(parts)
+        studentise(stack, signs, forms.values(stack.form), slopes[rows], t[rows])
+
+    batches = list(_batches(resamplers, most))
+    for _ in side_by_side(fill, batches, 64 if len(batches) >= SHARED else 1):
+        pass
 
 
 def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:
@@ -104,8 +110,10 @@ def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:
     yield slice(start, end), parts
 
 
-def _stacked(parts: Iterable[tuple[Resampler, Cells]], form: Floats) -> Stack:
-    """The null scores of cells of several samples, and their forms, written to `form`."""
+def _stacked(parts: Sequence[tuple[Resampler, Cells]]) -> Stack:
+    """The null scores of cells of several samples, and their forms."""
+    n_clusters = len(parts[0][0].cluster)
+    form = np.empty((sum(len(cells) for _, cells in parts), n_clusters, n_clusters))
     found, start = [], 0
     for resampler, cells in parts:
         null = resampler.null(cells)

@@ -29,7 +29,7 @@ class QuadraticForms:
         words, numbers = draws.words, draws.numbers
         low = min(BITS, int(numbers[0] ^ numbers[-1]).bit_length())
         cosets, which = np.unique(numbers >> low, return_inverse=True)
-        self._rows = (which << low) + (numbers & (1 << low) - 1)
+        self._places = (which << low) + (numbers & (1 << low) - 1)
         self.height = len(cosets) << low
         sums = (words[:, None] ^ words).ravel()
         bins = (sums & (1 << low) - 1)[:, None] + (np.arange(len(cosets)) << low)
@@ -40,13 +40,14 @@ class QuadraticForms:
         self._first, self._second = hadamard(low - low // 2), hadamard(low // 2)
 
     def values(self, forms: Floats) -> Floats:
-        """Values (D, S) for forms (S, G, G)."""
-        by_pair = np.ascontiguousarray(forms.reshape(len(forms), -1).T)
-        wide, narrow = len(self._first), len(self._second)
-        summed = np.asarray(self._gather @ by_pair).reshape(-1, narrow, len(forms))
-        half = (self._second @ summed).reshape(-1, wide, narrow * len(forms))
-        whole = (self._first @ half).reshape(self.height, len(forms))
-        return np.take(whole, self._rows, axis=0)
+        """Values (S, D) for forms (S, G, G)."""
+        n_forms, wide, narrow = len(forms), len(self._first), len(self._second)
+        by_pair = np.ascontiguousarray(forms.reshape(n_forms, -1).T)
+        summed = np.asarray(self._gather @ by_pair).reshape(-1, wide, narrow, n_forms)
+        half = summed.transpose(0, 1, 3, 2) @ self._second
+        whole = np.empty((n_forms, len(half), wide, narrow))
+        np.matmul(self._first, half.transpose(2, 0, 1, 3), out=whole)
+        return np.take(whole.reshape(n_forms, self.height), self._places, axis=1)
 
 
 def hadamard(bits: int) -> Floats:

@@ -129,7 +129,8 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
         assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
     coupled = np.empty((9, 20, 20))
     null.quadratic_form(coupled)
-    assert pytest.approx(wanted, rel=1e-10) == QuadraticForms(draws).values(coupled).T
+    values = QuadraticForms(draws).values(coupled)
+    assert values == pytest.approx(wanted, rel=1e-10)
     assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
 
 

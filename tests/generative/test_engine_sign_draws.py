@@ -23,7 +23,7 @@ def test_transforms_are_the_forms_themselves(n_clusters: int, n_draws: int) -> N
     for tried in (draws, draws.of(some), draws.of(some[:1]), *draws.parts(n_draws // 3)):
         forms = rng.normal(size=(3, len(tried.words), len(tried.words)))
         w = tried.signs().astype(np.float64)
-        wanted = np.einsum("sgd,gd->ds", forms @ w, w)
+        wanted = np.einsum("sgd,gd->sd", forms @ w, w)
         assert QuadraticForms(tried).values(forms) == pytest.approx(wanted, rel=1e-10, abs=1e-10)
 
 
@@ -53,7 +53,7 @@ def test_few_clusters_give_every_sign_vector_once(n_clusters: int, n_draws: int)
     w = signs.astype(np.float64)
     form = np.random.default_rng(n_clusters).normal(size=(1, n_clusters, n_clusters))
     wanted = np.einsum("gd,gd->d", form[0] @ w, w)
-    assert QuadraticForms(draws).values(form)[:, 0] == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+    assert QuadraticForms(draws).values(form)[0] == pytest.approx(wanted, rel=1e-10, abs=1e-10)
 
 
 @pytest.mark.parametrize("most", [1, 7, 64, 1000, 5000])
@@ -117,6 +117,6 @@ def test_a_test_of_symmetry_is_exact(n_draws: int) -> None:
         scores = size * rng.choice([-1.0, 1.0], n_clusters)
         signs, _ = sign_draws(n_clusters, n_draws, seed)
         drawn = np.append(scores @ signs, scores.sum())
-        rejected += np.count_nonzero(drawn >= scores.sum() - 1e-9) <= (n_draws + 1) // 5
+        rejected += int(np.count_nonzero(drawn >= scores.sum() - 1e-9) <= (n_draws + 1) // 5)
     error = np.sqrt(0.2 * 0.8 / worlds)
     assert abs(rejected / worlds - 0.2) < 4 * error
