@@ -49,7 +49,7 @@ class Resampler:
         t = np.empty_like(slopes)
         for block, cells in self.blocks(NUMBERS, len(self.cells)):
             null = self.null(cells)
-            for some, numbers in _widened(drawn):
+            for some, numbers in widened(drawn):
                 squares = null.sums_of_squares(numbers)
                 studentise(null, numbers, squares, slopes[block, some], t[block, some])
         return slopes, t
@@ -163,7 +163,7 @@ def no_squares(scores: Floats) -> Floats:
     return np.finfo(float).tiny + 1e-12 * np.einsum("sg,sg->s", scores, scores)
 
 
-def _widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
+def widened(signs: Floats | Signs) -> Iterator[tuple[slice, Floats]]:
     """Draws as floating numbers with their places: all at once, or by blocks if in single bytes."""
     n_clusters, n_draws = signs.shape
     step = 8 * CACHED // n_clusters if signs.dtype == np.int8 else n_draws

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.design import Floats
 from models.engine.curve import Cells
-from models.engine.resampling import Resampler, studentise
+from models.engine.resampling import Resampler, studentise, widened
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
 from models.engine.threads import side_by_side
@@ -83,13 +83,15 @@ def _stackable(resampler: Resampler) -> bool:
 
 def _fill(resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
-    forms, signs = QuadraticForms(draws), draws.signs().astype(np.float64)
+    forms, signs = QuadraticForms(draws), draws.signs()
     most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
 
     def fill(batch: Batch) -> None:
         rows, parts = batch
         stack = _stacked(parts)
-        studentise(stack, signs, forms.values(stack.form), slopes[rows], t[rows])
+        squares = forms.values(stack.form)
+        for some, numbers in widened(signs):
+            studentise(stack, numbers, squares[:, some], slopes[rows, some], t[rows, some])
 
     batches = list(_batches(resamplers, most))
     for _ in side_by_side(fill, batches, 64 if len(batches) >= SHARED else 1):
