@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from distributed import Client, get_client
 from prefect import flow, task
@@ -29,9 +28,9 @@ from models.engine.chunks import ChunkTable, Here
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
-from models.engine.resampling import Signs
 from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
+from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
 from models.study import Study
 
@@ -122,12 +121,10 @@ class _OnDask:
         return (table for future in futures for table in future.result())
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, signs: Floats
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws
     ) -> Iterator[tuple[Floats, Floats]]:
         """Slopes and t-statistics (S, D) of each chunk, by the workers."""
-        # an eighth to send, and the same numbers; to every worker, so that none asks another
-        small = self.client.scatter(signs.astype(np.int8), broadcast=True, hash=False)
-        given = {"name": self.key, "present": present, "signs": small}
+        given = {"name": self.key, "present": present, "draws": draws}
         futures = self.client.map(_statistics, list(chunks), pure=False, **given)
         return (future.result() for future in futures)
 
@@ -175,10 +172,10 @@ def _tables(key: str, start: int, end: int) -> list[ChunkTable]:
 
 
 def _statistics(
-    chunk: int, name: str, present: Indices, signs: Signs
+    chunk: int, name: str, present: Indices, draws: SignDraws
 ) -> tuple[Floats, Floats]:
     with _as_anywhere():
-        return _here(name).statistics(chunk, present, signs.astype(np.float64))
+        return _here(name).statistics(chunk, present, draws)
 
 
 def _rejections(block: int, name: str) -> Indices:

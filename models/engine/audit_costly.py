@@ -13,7 +13,8 @@ from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import no_squares, sign_draws
+from models.engine.resampling import no_squares
+from models.engine.sign_draws import sign_draws
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %

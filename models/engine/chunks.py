@@ -23,6 +23,7 @@ from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
 from models.engine.setting import Setting
+from models.engine.sign_draws import SignDraws
 from models.engine.specs_table import chunk_table
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
@@ -53,9 +54,9 @@ class Workplace(Protocol):
         ...
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, signs: Floats
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws
     ) -> Iterable[tuple[Floats, Floats]]:
-        """Slopes and t-statistics (S, D) of each chunk for draws `signs` (clusters, D)."""
+        """Slopes and t-statistics (S, D) of each chunk for draws of all clusters."""
         ...
 
 
@@ -112,17 +113,17 @@ class Here:
         """The estimates of the first `count` chunks."""
         return map(self.table, range(count))
 
-    def statistics(self, chunk: int, present: Indices, signs: Floats) -> tuple[Floats, Floats]:
+    def statistics(self, chunk: int, present: Indices, draws: SignDraws) -> tuple[Floats, Floats]:
         """Slopes and t-statistics (S, D) of one chunk under the null."""
         if chunk not in self._resamplers:
             self.table(chunk)
-        return statistics_of(self._resamplers[chunk], present, signs)
+        return statistics_of(self._resamplers[chunk], present, draws)
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, signs: Floats
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws
     ) -> Iterator[tuple[Floats, Floats]]:
         """Slopes and t-statistics (S, D) of each chunk in turn."""
-        return (self.statistics(chunk, present, signs) for chunk in chunks)
+        return (self.statistics(chunk, present, draws) for chunk in chunks)
 
 
 def parts(setting: Setting) -> tuple[tuple[int, Stratum], ...]:

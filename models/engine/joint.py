@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from models.design import Floats
-from models.engine.resampling import sign_draws
 from models.engine.results import JointStatistic, JointTest
+from models.engine.sign_draws import SignDraws, coded_draws
 from models.engine.subsets import Indices
 from models.engine.threads import side_by_side
 
@@ -26,7 +26,7 @@ HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
 NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
 CACHED = 2**18  # in one array of those that are described at a time, by one thread
-Resampled = Callable[[Floats], Iterable[tuple[Floats, Floats]]]
+Resampled = Callable[[SignDraws], Iterable[tuple[Floats, Floats]]]
 TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
@@ -101,28 +101,26 @@ def _middle(parted: Floats) -> Floats:
 def null_curves(
     resampled: Resampled,
     observed: ObservedCurve,
-    signs: Floats,
+    draws: SignDraws,
     say: Callable[[str], None],
 ) -> NullCurves:
-    """Resample all specifications with the draws `signs` (clusters, D), in parts of bounded size.
+    """Resample all specifications with D draws, in parts of bounded size.
 
     `resampled` gives slopes and t-statistics (S, D) for such draws, chunk by chunk, in the order
     of `observed`.
     """
-    n_specs, draws = len(observed.t), signs.shape[1]
-    step = max(1, NUMBERS // n_specs)
+    n_specs, start = len(observed.t), 0
     own, exceeding = np.zeros((2, n_specs), dtype=np.int64)
     started = time.perf_counter()
     statistics, sorted_t = [], []
-    for start in range(0, draws, step):
-        part = signs[:, start : start + step]
-        left = (time.perf_counter() - started) * (draws - start) / max(start, 1)
+    for part in draws.parts(NUMBERS // n_specs):
+        left = (time.perf_counter() - started) * (len(draws) - start) / max(start, 1)
         soon = f", about {left / 60:.0f} min to go" if left > 60 else ""
-        counted = f"{start + 1} to {start + part.shape[1]} of {draws}"
+        counted = f"{start + 1} to {(start := start + len(part))} of {len(draws)}"
         say(f"joint inference: resampled curve {counted}{soon}")
         drawn = list(resampled(part))
         few = max(1, CACHED // n_specs)
-        some = [slice(k, k + few) for k in range(0, part.shape[1], few)]
+        some = [slice(k, k + few) for k in range(0, len(part), few)]
         for found in side_by_side(partial(_described, observed, drawn), some):
             statistics.append(found.statistics)
             sorted_t.append(found.sorted_t)
@@ -172,9 +170,9 @@ def joint_test(
     together. A p-value is (1 + draws at least as extreme) / (1 + draws), or the plain share where
     all 2^G sign vectors, the data's own among them, are taken.
     """
-    signs, every = sign_draws(clusters[1], draws, seed)
+    coded, every = coded_draws(clusters[1], draws, seed)
     spare = 0 if every else 1
-    null = null_curves(resampled, observed, signs.astype(np.float64), say)
+    null = null_curves(resampled, observed, coded, say)
     found = {
         name: JointStatistic(name, value, _p_value(null.statistics[name], value, spare))
         for name, value in observed.statistics().items()

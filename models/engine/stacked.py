@@ -1,35 +1,38 @@
-"""Many samples resampled with the same draws, in as few matrix products as can be.
+"""Many samples resampled with the same draws, in as few array operations as can be.
 
 Samples that differ in a few rows have the same clusters. Where these are few, each specification
-is one packed quadratic form in the draw (see `resampling`), so that the forms of all such samples
-are stacked and meet the draws' products once.
+is one quadratic form in the draw, and all draws one transform of it (see `walsh`): the forms of
+all such samples are transformed together, as many at a time as stay in the processor's cache.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.design import Floats
-from models.engine.resampling import (
-    Resampler,
-    few_clusters,
-    in_strips,
-    packed_squares,
-    studentise,
-)
+from models.engine.curve import Cells
+from models.engine.resampling import Resampler, studentise, widened
+from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
+from models.engine.threads import side_by_side
+from models.engine.walsh import QuadraticForms
 
-WHOLE = 2**23  # numbers in the matrices of one sample
 CACHED = 2**17  # numbers in one array of what the forms are made of
+HELD = 2**18  # numbers in the forms of a batch
+SHARED = 8  # batches that are worth threads: a few take longer with them than without
+MOST_CLUSTERS = 512  # whose pairs are worth a transform
+PER_RANK = 16  # clusters at most for each column of the factors that do without a transform
+FEWEST = 8  # specifications worth an array operation, however many numbers they are
+Batch = tuple[slice, list[tuple[Resampler, Cells]]]  # places, and the cells that belong there
 
 
 @dataclass(frozen=True)
 class Stack:
-    """S specifications on the same clusters: scores (S, G), packed forms (S, P).
+    """S specifications on the same clusters: scores (S, G), forms (S, G, G).
 
     slope and factor (S,) are as in `NullScores`.
     """
@@ -41,28 +44,28 @@ class Stack:
 
 
 def statistics_of(
-    resamplers: Sequence[Resampler], present: Indices, signs: Floats
+    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws
 ) -> tuple[Floats, Floats]:
     """Slopes and t-statistics (S, D) of all samples in turn, under the null.
 
-    signs (all clusters, D) are draws for the clusters `present`, in that order.
+    The draws are for the clusters `present`, in that order.
     """
     sizes = np.array([len(resampler.cells) for resampler in resamplers], dtype=np.int64)
-    slopes, t = np.empty((2, signs.shape[1], sizes.sum())).transpose(0, 2, 1)  # curve by curve
+    slopes, t = np.empty((2, sizes.sum(), len(draws)))
     start, order = 0, []
     for members in _alike(resamplers):
         some = [resamplers[k] for k in members]
         rows = slice(start, start := start + sizes[members].sum())
-        drawn = signs[np.searchsorted(present, some[0].cluster)]
+        drawn = draws.of(np.searchsorted(present, some[0].cluster))
         if _stackable(some[0]):
-            _fill(_stacked(some), drawn, slopes[rows], t[rows])
+            _fill(some, drawn, slopes[rows], t[rows])
         else:
-            slopes[rows], t[rows] = some[0].statistics(drawn)
+            slopes[rows], t[rows] = some[0].statistics(drawn.signs())
         order += members
     if order == sorted(order):
         return slopes, t
     place = np.argsort(np.repeat(order, sizes[order]), kind="stable")
-    return np.take(slopes.T, place, axis=1).T, np.take(t.T, place, axis=1).T
+    return slopes[place], t[place]
 
 
 def _alike(resamplers: Sequence[Resampler]) -> list[list[int]]:
@@ -74,33 +77,49 @@ def _alike(resamplers: Sequence[Resampler]) -> list[list[int]]:
 
 
 def _stackable(resampler: Resampler) -> bool:
-    """Whether packed forms pay, and all of the sample's may be held at once."""
-    n_clusters, rank = len(resampler.cluster), resampler.rank
-    held = len(resampler.cells) * n_clusters * max(rank, n_clusters)
-    return few_clusters(n_clusters, rank) and held <= WHOLE
+    """Whether transforms of forms in all pairs of clusters cost less than products with draws."""
+    return len(resampler.cluster) <= min(MOST_CLUSTERS, PER_RANK * resampler.rank)
 
 
-def _stacked(resamplers: Sequence[Resampler]) -> Stack:
-    """The forms of samples on the same clusters, made block by block."""
-    n_specs = sum(len(resampler.cells) for resampler in resamplers)
-    n_clusters = len(resamplers[0].cluster)
-    form = np.empty((n_specs, 1 + n_clusters * (n_clusters - 1) // 2))
-    nulls, start = [], 0
+def _fill(resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats) -> None:
+    """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
+    forms, signs = QuadraticForms(draws), draws.signs()
+    most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
+
+    def fill(batch: Batch) -> None:
+        rows, parts = batch
+        stack = _stacked(parts)
+        squares = forms.values(stack.form)
+        for some, numbers in widened(signs):
+            studentise(stack, numbers, squares[:, some], slopes[rows, some], t[rows, some])
+
+    batches = list(_batches(resamplers, most))
+    for _ in side_by_side(fill, batches, 64 if len(batches) >= SHARED else 1):
+        pass
+
+
+def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:
+    """Blocks of samples together, as long as they are at most `most` specifications."""
+    start, end = 0, 0
+    parts: list[tuple[Resampler, Cells]] = []
     for resampler in resamplers:
-        for _, cells in resampler.blocks(CACHED):
-            null = resampler.null(cells)
-            null.quadratic_form(form[start : (start := start + len(cells))])
-            nulls.append((null.scores, null.slope, null.factor))
-    scores, slope, factor = (np.concatenate(parts) for parts in zip(*nulls, strict=True))
+        for _, cells in resampler.blocks(CACHED, most):
+            if end + len(cells) > start + most:
+                yield slice(start, end), parts
+                start, parts = end, []
+            parts.append((resampler, cells))
+            end += len(cells)
+    yield slice(start, end), parts
+
+
+def _stacked(parts: Sequence[tuple[Resampler, Cells]]) -> Stack:
+    """The null scores of cells of several samples, and their forms."""
+    n_clusters = len(parts[0][0].cluster)
+    form = np.empty((sum(len(cells) for _, cells in parts), n_clusters, n_clusters))
+    found, start = [], 0
+    for resampler, cells in parts:
+        null = resampler.null(cells)
+        null.quadratic_form(form[start : (start := start + len(cells))])
+        found.append((null.scores, null.slope, null.factor))
+    scores, slope, factor = (np.concatenate(part) for part in zip(*found, strict=True))
     return Stack(scores, form, slope, factor)
-
-
-def _fill(stack: Stack, signs: Floats, slopes: Floats, t: Floats) -> None:
-    """Write slopes and t (S, D) of draws `signs` (G, D)."""
-
-    def fill(some: slice) -> None:
-        drawn, squares = signs[:, some], t[:, some]
-        packed_squares(stack.form, drawn, squares)
-        studentise(stack, drawn, squares, slopes[:, some], squares)
-
-    in_strips(fill, stack.form, signs.shape[1])

@@ -3,7 +3,8 @@
 regsi estimates 4,096 specifications on the panel of spec-curve and resamples all of them 999
 times: 4,095,904 regressions with their clustered t-statistics, and from them the joint and the
 step-down p-values. Its peers do one hundred fits. Seconds are for all of that. `blas-bound` is the
-cheapest matrix product that holds every t-statistic's denominator, on one thread.
+cheapest matrix product that holds every t-statistic's denominator for signs of any kind, on one
+thread: those of a code (see `models.engine.walsh`) need none so large.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def _regsi(data: curve.Data) -> curve.Answer:
     from models.engine.joint import ObservedCurve, joint_test
     from models.engine.projection import condense, project
     from models.engine.resampling import Resampler
+    from models.engine.stacked import statistics_of
     from models.engine.subsets import residualise
 
     size = int(data["cluster"].max()) + 1
@@ -46,12 +48,13 @@ def _regsi(data: curve.Data) -> curve.Answer:
     solved = residualise(products.root, controls, np.arange(2), curve.subsets())
     found = estimate_curve(products, solved, cells)
     crossing = crossing_sums(projected, data["cluster"], size)
-    resampler = Resampler(products, crossing, solved, cells, np.arange(size))
+    everyone = np.arange(size)
+    resampler = Resampler(products, crossing, solved, cells, everyone)
     one = np.ones(len(every))
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(size - 1.0) * one)
     joint_test(
-        lambda signs: [resampler.statistics(signs)],
+        lambda part: [statistics_of([resampler], everyone, part)],
         observed,
         ("cluster", size),
         DRAWS,

@@ -48,7 +48,9 @@ def _regsi(data: Data) -> Answer:
     from models.engine.crossing import crossing_sums
     from models.engine.curve import Cells, estimate_curve
     from models.engine.projection import condense, project
-    from models.engine.resampling import Resampler, sign_draws
+    from models.engine.resampling import Resampler
+    from models.engine.sign_draws import coded_draws
+    from models.engine.stacked import statistics_of
     from models.engine.subsets import residualise
 
     cluster, size = data["cluster"], int(data["cluster"].max()) + 1
@@ -59,9 +61,10 @@ def _regsi(data: Data) -> Answer:
     solved = residualise(products.root, np.arange(2, 5), np.arange(2), every)
     found = estimate_curve(products, solved, cells)
     crossing = crossing_sums(projected, cluster, size)
-    resampler = Resampler(products, crossing, solved, cells, np.arange(size))
+    everyone = np.arange(size)
+    resampler = Resampler(products, crossing, solved, cells, everyone)
     t = float(found.estimate[0] / found.std_error[0])
-    drawn = resampler.statistics(sign_draws(size, DRAWS, 1)[0])[1]
+    drawn = statistics_of([resampler], everyone, coded_draws(size, DRAWS, 1)[0])[1]
     return t, float((np.abs(drawn) >= abs(t)).mean())
 
 

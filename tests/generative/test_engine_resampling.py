@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +18,12 @@ from models.engine.projection import condense, project
 from models.engine.resampling import (
     NullScores,
     Resampler,
-    _few_clusters,
     _many_clusters,
     _one_by_one,
-    sign_draws,
 )
+from models.engine.sign_draws import coded_draws
 from models.engine.subsets import Flags, residualise
+from models.engine.walsh import QuadraticForms
 
 CONTROLS = ["a", "b", "c"]
 EFFECTS = [("unit",), ("unit", "time"), ("unit", "parent_time"), ("time", "sector"), ()]
@@ -118,43 +119,52 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
     left, right = rng.normal(size=(2, 9, 20, rank))
     one = np.ones(9)
     null = NullScores(scores, left, right, one, one)
-    flips, every = sign_draws(20, 5000, 7)
-    signs = flips.astype(np.float64)
+    draws, every = coded_draws(20, 5000, 7)
+    signs = draws.signs().astype(np.float64)
     assert not every
     assert abs(signs.mean()) < 0.02
     couplings = -left @ right.transpose(0, 2, 1) + scores[:, :, None] * np.eye(20)
     wanted = np.square(couplings @ signs).sum(axis=1)
-    for form in (_one_by_one, _few_clusters, _many_clusters):
+    for form in (_one_by_one, _many_clusters):
         assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
+    coupled = np.empty((9, 20, 20))
+    null.quadratic_form(coupled)
+    values = QuadraticForms(draws).values(coupled)
+    assert values == pytest.approx(wanted, rel=1e-10)
     assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
 
 
-SIZES = [(4, 16), (5, 14), (6, 16)]  # seeds and numbers of clusters
+SIZES = [(4, 16), (5, 14), (6, 16), (7, 16)]  # seeds and numbers of clusters
 
 
+@pytest.mark.parametrize("n_draws", [700, 1023, 3000])
 def test_samples_resampled_together_are_what_they_are_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    n_draws: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stacked, or block by block where they would need too much memory; some clusters missing."""
+    """In batches of any size, or sample by sample; some clusters missing; draws in parts."""
     ready = [resampler(draw(seed, size), ("unit", "time"), True) for seed, size in SIZES]
     ready[1] = replace(ready[1], cluster=np.arange(2, 16))  # of 16 clusters, all but two
     present = np.arange(16)
-    signs = sign_draws(16, 700, 3)[0].astype(np.float64)
-    alone = [one.statistics(signs[one.cluster]) for one in ready]
-    for whole in (stacked.WHOLE, 0):
-        monkeypatch.setattr(stacked, "WHOLE", whole)
-        together = stacked.statistics_of(ready, present, signs)
-        for k in range(2):
-            wanted = np.concatenate([found[k] for found in alone])
-            assert together[k] == pytest.approx(wanted, rel=1e-9, abs=1e-12)
-    nothing = stacked.statistics_of([], present, signs)
-    assert [part.shape for part in nothing] == [(0, 700), (0, 700)]
+    draws, every = coded_draws(16, n_draws, 3)
+    assert (len(draws), every) == (n_draws, False)
+    alone = [one.statistics(draws.of(one.cluster).signs()) for one in ready]
+    wanted = [np.concatenate([found[k] for found in alone]) for k in range(2)]
+    for held in (stacked.HELD, 9 * 2**10, 0):
+        monkeypatch.setattr(stacked, "HELD", held)
+        assert_alike(stacked.statistics_of(ready, present, draws), wanted)
+    parts = [stacked.statistics_of(ready, present, part) for part in draws.parts(100)]
+    assert max(len(t.T) for _, t in parts) <= 100
+    assert_alike([np.hstack([part[k] for part in parts]) for k in range(2)], wanted)
+    nothing = stacked.statistics_of([], present, draws)
+    assert [part.shape for part in nothing] == [(0, n_draws), (0, n_draws)]
+    monkeypatch.setattr(stacked, "MOST_CLUSTERS", 0)
+    assert_alike(stacked.statistics_of(ready, present, draws), wanted)
 
 
-def test_few_clusters_give_every_sign_vector_once() -> None:
-    signs, every = sign_draws(5, 999, 7)
-    assert every
-    assert len({tuple(column) for column in signs.T}) == signs.shape[1] == 32
+def assert_alike(found: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> None:
+    """Slopes and t-statistics, two arrays (S, D) each."""
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("n_parents", [9, 35])

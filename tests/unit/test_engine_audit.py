@@ -16,8 +16,8 @@ from models.engine.bias_reduced import bias_reduced
 from models.engine.placebo import PlaceboProcess, describe
 from models.engine.placebo_audit import BLOCK, BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
-from models.engine.resampling import sign_draws
 from models.engine.results import PlaceboAudit
+from models.engine.sign_draws import sign_draws
 from models.estimators import within
 from models.inference.dependence import distances_km
 from models.results import InferenceUsed

@@ -10,8 +10,10 @@ from models.engine.crossing import crossing_sums
 from models.engine.curve import Cells, critical_value, estimate_curve
 from models.engine.joint import ObservedCurve, curve_statistics, joint_test
 from models.engine.projection import condense, project
-from models.engine.resampling import NullScores, Resampler, sign_draws, studentise
+from models.engine.resampling import NullScores, Resampler, studentise
 from models.engine.results import JointTest
+from models.engine.sign_draws import sign_draws
+from models.engine.stacked import statistics_of
 from models.engine.subsets import residualise
 
 CONTROLS = 4
@@ -45,7 +47,12 @@ def curve_test(
     observed = ObservedCurve(t, found.estimate, one, critical_value(n_clusters - 1.0) * one)
     named = ("country", n_clusters)
     joint, wild, adjusted = joint_test(
-        lambda part: [resampler.statistics(part)], observed, named, draws, seed, lambda _: None
+        lambda part: [statistics_of([resampler], everyone, part)],
+        observed,
+        named,
+        draws,
+        seed,
+        lambda _: None,
     )
     return joint, wild, adjusted, t
 
@@ -120,7 +127,7 @@ def test_statistics_of_many_curves_are_those_of_each(n_specs: int) -> None:
 def test_draws_in_parts_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = curve_test(6, 0.1)
     monkeypatch.setattr("models.engine.joint.NUMBERS", 16 * 37)
-    monkeypatch.setattr("models.engine.resampling.NUMBERS", 500)
+    monkeypatch.setattr("models.engine.stacked.CACHED", 500)
     parts = curve_test(6, 0.1)
     assert parts[0].tests == whole[0].tests
     assert np.array_equal(parts[1], whole[1])

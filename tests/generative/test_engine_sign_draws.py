@@ -1,0 +1,122 @@
+"""Coded sign flips: what they are, what they are worth, and quadratic forms in them."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from models.engine.sign_draws import SignDraws, coded_draws, sign_draws
+from models.engine.walsh import QuadraticForms, hadamard
+
+DRAWS = [99, 399, 999, 1023, 1024, 2500]
+
+
+@pytest.mark.parametrize("n_draws", DRAWS)
+@pytest.mark.parametrize("n_clusters", [13, 16, 37, 60])
+def test_transforms_are_the_forms_themselves(n_clusters: int, n_draws: int) -> None:
+    """All draws, some of the clusters, and parts of the draws of any size."""
+    rng = np.random.default_rng(n_clusters + n_draws)
+    draws, _ = coded_draws(n_clusters, n_draws, n_clusters)
+    some = rng.choice(n_clusters, 11, replace=False)
+    for tried in (draws, draws.of(some), draws.of(some[:1]), *draws.parts(n_draws // 3)):
+        forms = rng.normal(size=(3, len(tried.words), len(tried.words)))
+        w = tried.signs().astype(np.float64)
+        wanted = np.einsum("sgd,gd->sd", forms @ w, w)
+        assert QuadraticForms(tried).values(forms) == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("n_draws", DRAWS)
+def test_draws_are_distinct_and_none_is_the_data(n_draws: int) -> None:
+    for seed in range(20):
+        signs, every = sign_draws(14, n_draws, seed)
+        assert (signs.shape, every) == ((14, n_draws), False)
+        vectors = np.unique(np.column_stack([signs, np.ones(14)]), axis=1)
+        assert vectors.shape[1] == n_draws + 1
+
+
+def test_signs_are_those_of_the_words() -> None:
+    draws = SignDraws(np.array([0b01, 0b11, 0b10, 0b00]), np.array([1, 2, 3]))
+    assert draws.signs().tolist() == [[-1, 1, -1], [-1, -1, 1], [1, -1, -1], [1, 1, 1]]
+    assert hadamard(1).tolist() == [[1.0, 1.0], [1.0, -1.0]]
+
+
+@pytest.mark.parametrize(("n_clusters", "n_draws"), [(1, 999), (5, 999), (12, 99), (13, 8000)])
+def test_few_clusters_give_every_sign_vector_once(n_clusters: int, n_draws: int) -> None:
+    """Also where there are hardly more of them than draws asked for."""
+    draws, every = coded_draws(n_clusters, n_draws, 7)
+    signs = draws.signs()
+    assert every
+    assert len(np.unique(signs, axis=1).T) == signs.shape[1] == 2**n_clusters
+    assert np.all(signs[:, 0] == 1)
+    w = signs.astype(np.float64)
+    form = np.random.default_rng(n_clusters).normal(size=(1, n_clusters, n_clusters))
+    wanted = np.einsum("gd,gd->d", form[0] @ w, w)
+    assert QuadraticForms(draws).values(form)[0] == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+
+
+@pytest.mark.parametrize("most", [1, 7, 64, 1000, 5000])
+def test_parts_are_all_draws_in_turn_and_no_larger_than_asked(most: int) -> None:
+    draws, _ = coded_draws(20, 3000, 4)
+    parts = list(draws.parts(most))
+    assert max(len(part) for part in parts) <= most
+    assert np.array_equal(np.hstack([part.signs() for part in parts]), draws.signs())
+    assert len(parts) <= 2 * -(-3001 // 2 ** (most.bit_length() - 1))
+    for part in parts:  # no more is computed for a part than it may hold
+        assert QuadraticForms(part).height <= most
+
+
+def test_draws_travel_as_words_and_numbers() -> None:
+    draws, _ = coded_draws(50, 999, 1)
+    sent = pickle.dumps(draws)
+    assert len(sent) < 10_000
+    assert np.array_equal(pickle.loads(sent).signs(), draws.signs())
+
+
+def test_pairs_of_draws_and_of_clusters_have_all_signs_alike_often() -> None:
+    """Two draws and two clusters of each of 4,000 codes: 16 outcomes, of the same probability."""
+    counts = np.zeros((2, 2, 2, 2))
+    codes = 4000
+    for seed in range(codes):
+        draws, _ = coded_draws(13, 99, seed)
+        corner = SignDraws(draws.words[[2, 9]], draws.numbers[[11, 78]]).signs() > 0
+        counts[tuple(corner.astype(int).ravel())] += 1
+    expected = codes / 16
+    # chi-square with 15 df: 37.7 is its 99.9 % point
+    assert ((counts - expected) ** 2 / expected).sum() < 37.7
+
+
+def test_p_values_vary_from_seed_to_seed_as_with_independent_draws() -> None:
+    """The share of draws beyond a value: binomial mean and variance over 3,000 seeds."""
+    rng = np.random.default_rng(8)
+    n_clusters, n_draws, seeds = 25, 199, 3000
+    scores = rng.lognormal(size=n_clusters)
+    reference = np.abs(scores @ rng.choice([-1.0, 1.0], (n_clusters, 400_000)))
+    value = np.quantile(reference, 0.9)
+    shares = np.array(
+        [
+            (np.abs(scores @ sign_draws(n_clusters, n_draws, seed)[0]) >= value).mean()
+            for seed in range(seeds)
+        ]
+    )
+    variance = 0.1 * 0.9 / n_draws
+    assert abs(shares.mean() - 0.1) < 4 * np.sqrt(variance / seeds + 0.09 / 400_000)
+    # the variance's own standard error is about sqrt(2 / 3,000), 2.6 % of it
+    assert shares.var() / variance == pytest.approx(1.0, abs=0.12)
+
+
+@pytest.mark.parametrize("n_draws", [99, 124])
+def test_a_test_of_symmetry_is_exact(n_draws: int) -> None:
+    """Whatever the number of draws: as many ranks of the data as draws, all equally likely."""
+    n_clusters, worlds = 14, 8000
+    rng = np.random.default_rng(n_draws)
+    size = np.abs(rng.standard_t(3, n_clusters))
+    rejected = 0
+    for seed in range(worlds):
+        scores = size * rng.choice([-1.0, 1.0], n_clusters)
+        signs, _ = sign_draws(n_clusters, n_draws, seed)
+        drawn = np.append(scores @ signs, scores.sum())
+        rejected += int(np.count_nonzero(drawn >= scores.sum() - 1e-9) <= (n_draws + 1) // 5)
+    error = np.sqrt(0.2 * 0.8 / worlds)
+    assert abs(rejected / worlds - 0.2) < 4 * error
