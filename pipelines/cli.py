@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data.errors import BadInput, RegsiError
+from models.engine.memory import keep_freed
 from pipelines.session import Session, checked_home, default_home
 
 COMMANDS = {
@@ -167,6 +168,7 @@ def entry() -> NoReturn:
     add a quarter of a second; and with Prefect's server threads around, DuckDB's binding finds its
     types still referenced and prints a page about it.
     """
+    keep_freed()
     code = main()
     atexit._run_exitfuncs()  # stops Prefect's server, among others
     for stream in (sys.stdout, sys.stderr):

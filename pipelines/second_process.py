@@ -7,7 +7,6 @@ It is a help and no more: should it fail, for whatever reason, the same is compu
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,10 +14,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 from models.engine.threads import processors
-
-# glibc hands large arrays back to the system one by one, and each batch of placebos would fetch
-# them anew, page by page: a fifth of the time
-KEPT = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 class SecondProcess:
@@ -91,7 +86,6 @@ def _started() -> subprocess.Popen[bytes] | None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **KEPT},
         )
     except OSError:  # the system has none to give
         return None

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from models.engine.chunks import Here
 from models.engine.main_model import MainModel
+from models.engine.memory import keep_freed
 from models.engine.setting import Setting
 from models.engine.threads import processors
 
@@ -50,6 +51,7 @@ class Beside(Here):
 
 def main() -> None:
     """The other process: a setting comes in, its main model goes out."""
+    keep_freed()
     Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     setting: Setting = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
