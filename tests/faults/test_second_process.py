@@ -111,6 +111,17 @@ def test_killed_it_is_not_missed(tmp_path: Path, second: SecondProcess) -> None:
     assert document(*given, second) == document(*given)
 
 
+def test_a_question_that_nobody_reads_is_no_fault(second: SecondProcess) -> None:
+    """It is gone before it has read what no pipe holds."""
+    assert second._process is not None
+    second._process.kill()
+    assert second.ask(b"." * 2**22)() is None
+
+
+def test_a_question_that_it_cannot_read_is_no_fault(second: SecondProcess) -> None:
+    assert second.ask(b"no setting" * 2**16)() is None
+
+
 def test_one_processor_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_process, "processors", lambda: 1)
     given = prepared(tmp_path)
