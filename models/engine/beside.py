@@ -43,7 +43,10 @@ class Beside(Here):
             answer = asked()
             if answer is None:
                 return here()
-            found: MainModel = pickle.loads(answer)
+            try:
+                found: MainModel = pickle.loads(answer)
+            except Exception:  # something else wrote between, and then anything may be raised
+                return here()
             return found
 
         return wait

@@ -75,29 +75,38 @@ def estimate_groups(
 
 def _solved(groups: Sequence[SampleGroup]) -> Iterator[tuple[Condensed, Residualised]]:
     """The work that samples share: projected, condensed and solved for all of their cells."""
-    shared = condense_shared(groups)
-    if shared is not None:
-        yield from zip(shared, residualise_together(_problems(groups, shared)), strict=True)
-        return
+    pairs = list(zip(groups, condense_shared(groups), strict=True))
+    others = _solved_from_rows([group for group, found in pairs if found is None])
+    known = [(group, found) for group, found in pairs if found is not None]
+    solved = iter(residualise_together(_problems(known)) if known else ())
+    for _, found in pairs:
+        yield next(others) if found is None else (found, next(solved))
+
+
+def _solved_from_rows(
+    groups: Sequence[SampleGroup],
+) -> Iterator[tuple[Condensed, Residualised]]:
+    """The same for samples that have too little in common to share more than the calls."""
     for stack in in_stacks(groups):
-        projected = zip(project_together(stack), stack, strict=True)
-        condensed = [_alone(one, group) for one, group in projected]
-        yield from zip(condensed, residualise_together(_problems(stack, condensed)), strict=True)
+        projected = zip(stack, project_together(stack), strict=True)
+        known = [(group, _from_rows(group, one)) for group, one in projected]
+        condensed = [found for _, found in known]
+        yield from zip(condensed, residualise_together(_problems(known)), strict=True)
 
 
-def _problems(groups: Sequence[SampleGroup], condensed: Sequence[Condensed]) -> list[Problem]:
+def _problems(known: Sequence[tuple[SampleGroup, Condensed]]) -> list[Problem]:
     return [
         (
-            one.products.root,
+            found.products.root,
             np.arange(len(group.targets), len(group.names)),
             np.arange(len(group.targets)),
             group.subsets,
         )
-        for one, group in zip(condensed, groups, strict=True)
+        for group, found in known
     ]
 
 
-def _alone(projected: Projected, group: SampleGroup) -> Condensed:
+def _from_rows(group: SampleGroup, projected: Projected) -> Condensed:
     """A sample condensed from its own rows."""
 
     def crossing() -> Floats:

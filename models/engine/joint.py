@@ -171,10 +171,9 @@ def joint_test(
     all 2^G sign vectors, the data's own among them, are taken.
     """
     coded, every = coded_draws(clusters[1], draws, seed)
-    spare = 0 if every else 1
     null = null_curves(resampled, observed, coded, say)
     found = {
-        name: JointStatistic(name, value, _p_value(null.statistics[name], value, spare))
+        name: JointStatistic(name, value, _p_value(null.statistics[name], value, every))
         for name, value in observed.statistics().items()
     }
     headline = found[HEADLINE]
@@ -187,14 +186,23 @@ def joint_test(
         cluster=clusters[0],
         n_clusters=clusters[1],
         tests=tuple(found.values()),
-        band=_band(null),
+        band=_band(null, np.empty(0) if every else np.sort(observed.t)[null.ranks]),
     )
-    wild = (null.own + spare) / (null.draws + spare)
-    return joint, wild, _step_down(null, np.abs(observed.t), spare)
+    wild = _share(null.own, null.draws, every)
+    return joint, wild, _step_down(null, np.abs(observed.t), every)
 
 
-def _p_value(null: Floats, value: float, spare: int) -> float:
-    return (int((null >= value * TIE).sum()) + spare) / (len(null) + spare)
+def _p_value(null: Floats, value: float, every: bool) -> float:
+    return float(_share(int(np.count_nonzero(null >= value * TIE)), len(null), every))
+
+
+def _share(extreme: Indices | int, draws: int, every: bool) -> Floats:
+    """p-values from counts of extreme draws; `every` sign vector holds the data's own twice.
+
+    The data and their mirror image are extreme whatever round-off makes of them.
+    """
+    counted = np.maximum(extreme, 2) if every else np.add(extreme, 1)
+    return np.asarray(counted / (draws if every else draws + 1))
 
 
 def _exceeding(null: Floats, observed: Floats) -> Indices:
@@ -210,16 +218,21 @@ def _exceeding(null: Floats, observed: Floats) -> Indices:
     return counts
 
 
-def _step_down(null: NullCurves, observed: Floats, spare: int) -> Floats:
+def _step_down(null: NullCurves, observed: Floats, every: bool) -> Floats:
     """Adjusted p-values (S,), never smaller than that of a more significant specification."""
     order = np.argsort(-observed, kind="stable")
     adjusted = np.empty(len(observed))
-    p_values = (null.exceeding + spare) / (null.draws + spare)
+    p_values = _share(null.exceeding, null.draws, every)
     adjusted[order] = np.maximum.accumulate(p_values[order])
     return adjusted
 
 
-def _band(null: NullCurves) -> pd.DataFrame:
-    """The middle 95 % and the median of the sorted t-statistics under the null, by rank."""
-    low, median, high = np.quantile(null.sorted_t, [0.025, 0.5, 0.975], axis=1)
+def _band(null: NullCurves, own: Floats) -> pd.DataFrame:
+    """The middle 95 % and the median of the sorted t-statistics under the null, by rank.
+
+    The data's own (R,), where it is none of the draws, is one of the curves that are equally
+    likely then; none (0,) where it is.
+    """
+    curves = np.column_stack([null.sorted_t, own]) if len(own) else null.sorted_t
+    low, median, high = np.quantile(curves, [0.025, 0.5, 0.975], axis=1)
     return pd.DataFrame({"rank": null.ranks + 1, "low": low, "median": median, "high": high})

@@ -6,7 +6,8 @@ import ctypes
 from contextlib import suppress
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # their numbers in glibc's malloc.h
-LARGE = 2**30
+LARGEST = 2**25  # array that is kept: older versions refuse more
+KEPT = 2**30
 
 
 def keep_freed() -> None:
@@ -19,5 +20,5 @@ def keep_freed() -> None:
     """
     with suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
-        libc.mallopt(MMAP_THRESHOLD, LARGE)
-        libc.mallopt(TRIM_THRESHOLD, LARGE)
+        libc.mallopt(MMAP_THRESHOLD, LARGEST)
+        libc.mallopt(TRIM_THRESHOLD, KEPT)

@@ -68,9 +68,9 @@ class SampleGroup:
         """The p columns: targets, then controls."""
         return self.targets + self.controls
 
-    @cached_property
+    @property
     def candidates(self) -> Floats:
-        """Targets, then controls (n, p)."""
+        """Targets, then controls (n, p), put together each time: they are most of a sample."""
         return np.column_stack([self.columns.numbers[name][self.rows] for name in self.names])
 
     @cached_property

@@ -23,9 +23,12 @@ from models.engine.samples import Columns, SampleGroup, distinct
 from models.engine.subsets import Indices
 
 LEVELS = 64  # of the crossing effects: with more, triangles are as long as what they condense
-DENSER = 4  # times as many numbers in all samples' triangles as in their rows, at most
-LONGER = 1  # times as many numbers in the distinct pieces
+SMALL = 2**22  # numbers, for which it is calls that take the time: there it pays to save these
+PAYS, PAYS_SMALL = 0.25, 1.0  # numbers in the pieces, at most, to one in the samples' own rows
+STACKED = 4  # numbers in the samples' triangles, at most, to one in their rows
+FLAGS = 2**28  # which sample holds which row
 NONE, SOME = 1e-12, 1e-7  # of a dummy's length: less is round-off, more is a direction of its own
+APART = 1e-6  # of a column's mean square: of less variation in a sample, digits would be lost
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Triangles:
     """Pieces condensed: dummies (pieces, q, L) and columns (pieces, q, P) of their triangles.
 
     The columns are in units of `unit` (P,). totals (pieces, L) weigh the rows of each level;
-    weight (pieces,), sums and squares (pieces, P) are moments of the columns before the projection.
+    weight (pieces,), sums, squares, least and largest (pieces, P) are what the columns were before
+    the projection.
     `cuts` are the places among the levels that part one crossing effect from the next.
     """
 
@@ -58,40 +62,47 @@ class Triangles:
     weight: Floats
     sums: Floats
     squares: Floats
+    least: Floats
+    largest: Floats
     cuts: Indices
     nested: bool
 
 
-def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed] | None:
+def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
     """Samples of one stratum condensed by the one cluster column they name.
 
-    As from `condense` and `crossing_sums`, but for round-off. None where samples have too little in
-    common for it to pay, or where the rank of what crosses their clusters is in doubt.
+    As from `condense` and `crossing_sums`, but for round-off. None for a sample where that is in
+    doubt; for all of them where they have too little in common for it to pay.
     """
+    nothing: list[Condensed | None] = [None] * len(groups)
     if len(groups) < 2 or len(groups[0].by) != 1:
-        return None
+        return nothing
     across = _across(groups)
     names = tuple(dict.fromkeys(name for group in groups for name in group.names))
     size = len(names) + sum(int(codes.max()) + 1 for codes in across.values())
     numbers = sum(len(group.rows) * len(group.names) for group in groups)
     clusters = groups[0].columns.keys[groups[0].by[0]]
     stacked = len(groups) * len(np.unique(clusters)) * size**2
-    if size - len(names) > LEVELS or stacked > DENSER * numbers:
-        return None
+    if size - len(names) > LEVELS or stacked > STACKED * numbers:
+        return nothing
+    if len(groups) * len(clusters) > FLAGS:
+        return nothing
     pieces = distinct_pieces([group.rows for group in groups], clusters)
-    if len(pieces.rows) * size > LONGER * numbers:
-        return None
+    held = len(pieces.rows) * size
+    if held > (PAYS_SMALL if held < SMALL else PAYS) * numbers:
+        return nothing
     triangles = _triangles(groups[0], names, pieces, across)
     if triangles is None:
-        return None
-    found = []
-    for group, member in zip(groups, pieces.member, strict=True):
-        own = np.array([names.index(name) for name in group.names])
-        one = _condensed(triangles, member[member >= 0], own, len(group.rows))
-        if one is None:
-            return None
-        found.append(one)
-    return found
+        return nothing
+    return [
+        _condensed(
+            triangles,
+            member[member >= 0],
+            np.array([names.index(name) for name in group.names]),
+            len(group.rows),
+        )
+        for group, member in zip(groups, pieces.member, strict=True)
+    ]
 
 
 def _across(groups: Sequence[SampleGroup]) -> dict[str, Codes]:
@@ -99,15 +110,15 @@ def _across(groups: Sequence[SampleGroup]) -> dict[str, Codes]:
 
     Where there is no effect at all, the constant is one.
     """
-    one, keys = groups[0], groups[0].columns.keys
-    clusters = keys[one.by[0]]
+    first, keys = groups[0], groups[0].columns.keys
+    clusters = keys[first.by[0]]
     used = np.zeros(len(clusters), dtype=bool)
     for group in groups:
         used[group.rows] = True
-    if not one.stratum.effects:
+    if not first.stratum.effects:
         return {"constant": np.zeros(len(clusters), dtype=np.int64)}
     found = {}
-    for name in one.stratum.effects:
+    for name in first.stratum.effects:
         if not is_nested(keys[name][used], clusters[used]):
             found[name] = np.zeros(len(clusters), dtype=np.int64)
             found[name][used] = dense_codes(keys[name][used])
@@ -130,34 +141,31 @@ def distinct_pieces(samples: Sequence[Indices], clusters: Codes) -> Pieces:
         some = flags[first].any(axis=1)
         member[:, g] = np.where(some, len(rows) + np.cumsum(some) - 1, -1)[which]
         rows += [own[flags[k]] for k in first[some]]
-    sizes = [len(one) for one in rows]
+    sizes = [len(own) for own in rows]
     return Pieces(np.concatenate(rows), np.repeat(np.arange(len(rows)), sizes), len(rows), member)
 
 
 def _triangles(
-    one: SampleGroup,
-    names: tuple[str, ...],
-    pieces: Pieces,
-    across: Mapping[str, Codes],
+    group: SampleGroup, names: tuple[str, ...], pieces: Pieces, across: Mapping[str, Codes]
 ) -> Triangles | None:
     """Each piece projected and condensed; None where its nested effects need more than that."""
-    piece, count, keys = pieces.piece, pieces.count, one.columns.keys
-    weights = None if one.stratum.weights is None else _weights(one, pieces)
-    inside = [keys[name][pieces.rows] for name in one.stratum.effects if name not in across]
-    stacked = tuple(dense_codes(piece * (int(codes.max()) + 1) + codes) for codes in inside)
-    absorption = absorb_stacked(stacked, weights, len(piece))
+    piece, count = pieces.piece, pieces.count
+    name = group.stratum.weights
+    weights = None if name is None else group.columns.numbers[name][pieces.rows]
+    inside = _inside(group, pieces, across)
+    absorption = absorb_stacked(inside, weights, len(piece))
     if absorption is None:
         return None
-    values, unit = _standardised(one.columns, names, pieces.rows)
-    dummies = [
-        codes[pieces.rows, None] == np.arange(int(codes.max()) + 1) for codes in across.values()
-    ]
-    levels = np.hstack(dummies).astype(np.float64) if across else np.zeros((len(piece), 0))
+    values, unit = _standardised(group.columns, names, pieces.rows)
+    codes = [own[pieces.rows] for own in across.values()]
+    dummies = [own[:, None] == np.arange(int(own.max()) + 1) for own in codes]
+    levels = np.hstack([np.zeros((len(piece), 0)), *dummies])
     left = absorption.residual(np.hstack([levels, values]))
     if weights is not None:
         left *= np.sqrt(weights)[:, None]
     roots = _roots(left, piece, count)
     n_levels = levels.shape[1]
+    starts = np.flatnonzero(np.diff(piece, prepend=-1))
     summed = partial(group_sums, piece, weights=weights, n_groups=count)
     return Triangles(
         roots[:, :, :n_levels],
@@ -167,13 +175,24 @@ def _triangles(
         group_totals(piece, weights),
         summed(values),
         summed(values * values),
-        np.cumsum([one.shape[1] for one in dummies[:-1]], dtype=np.int64),
+        np.minimum.reduceat(values, starts, axis=0),
+        np.maximum.reduceat(values, starts, axis=0),
+        np.cumsum([own.shape[1] for own in dummies[:-1]], dtype=np.int64),
         bool(inside),
     )
 
 
-def _weights(one: SampleGroup, pieces: Pieces) -> Floats:
-    return one.columns.numbers[str(one.stratum.weights)][pieces.rows]
+def _inside(
+    group: SampleGroup, pieces: Pieces, across: Mapping[str, Codes]
+) -> tuple[Codes, ...]:
+    """The effects nested in clusters (m,), no level in two pieces."""
+    found = []
+    for name in group.stratum.effects:
+        if name not in across:
+            codes = dense_codes(group.columns.keys[name][pieces.rows])
+            pair = pieces.piece * (int(codes.max()) + 1) + codes
+            found.append(np.unique(pair, return_inverse=True)[1])
+    return tuple(found)
 
 
 def _standardised(
@@ -185,13 +204,16 @@ def _standardised(
     """
     values = np.column_stack([columns.numbers[name][rows] for name in names])
     known = ~np.isnan(values)
-    counts = np.maximum(known.sum(axis=0), 1)
-    values -= np.where(known, values, 0.0).sum(axis=0) / counts
     values[~known] = 0.0
-    unit = np.sqrt((values**2).sum(axis=0) / counts)
+    counts = np.maximum(known.sum(axis=0), 1)
+    unit = np.abs(values).max(axis=0, initial=0.0)
     unit[unit == 0] = 1.0
     values /= unit
-    return values, unit
+    values -= known * (values.sum(axis=0) / counts)
+    spread = np.sqrt((values**2).sum(axis=0) / counts)
+    spread[spread == 0] = 1.0
+    values /= spread
+    return values, unit * spread
 
 
 def _roots(rows: Floats, piece: Codes, count: int) -> Floats:
@@ -210,9 +232,9 @@ def _roots(rows: Floats, piece: Codes, count: int) -> Floats:
 def _condensed(
     triangles: Triangles, pieces: Indices, columns: Indices, n_obs: int
 ) -> Condensed | None:
-    """A sample of some pieces and columns (p,); None where its crossing effects are in doubt."""
-    basis = _basis(triangles, pieces)
-    if basis is None:
+    """A sample of some pieces and columns (p,); None where it has to be told from its rows."""
+    basis, before = _basis(triangles, pieces), _before(triangles, pieces, columns)
+    if basis is None or before is None:
         return None
     n_clusters, p, r = len(pieces), len(columns), basis.shape[1]
     Z = triangles.columns[pieces][:, :, columns].reshape(-1, p)
@@ -221,7 +243,7 @@ def _condensed(
     for _ in range(2):  # what round-off leaves in the first time, the second takes away
         Z -= crossing @ (crossing.T @ Z)
     scale = np.sqrt(np.einsum("ij,ij->j", Z, Z))
-    scale[scale**2 <= NO_VARIATION * _before(triangles, pieces)[columns]] = 0.0
+    scale[scale**2 <= NO_VARIATION * before] = 0.0
     Z *= np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     by_cluster = Z.reshape(n_clusters, -1, p)
     root = np.linalg.qr(Z, mode="r")
@@ -259,8 +281,18 @@ def _basis(triangles: Triangles, pieces: Indices) -> Floats | None:
     return basis
 
 
-def _before(triangles: Triangles, pieces: Indices) -> Floats:
-    """Sums of squares (P,) of all columns about the sample's means, before any projection."""
-    sums = triangles.sums[pieces].sum(axis=0)
-    squares: Floats = triangles.squares[pieces].sum(axis=0)
-    return squares - sums**2 / triangles.weight[pieces].sum()
+def _before(triangles: Triangles, pieces: Indices, columns: Indices) -> Floats | None:
+    """Sums of squares (p,) about the sample's means, infinite for a column that is constant there.
+
+    None where one varies so little, beside where it stands among all rows or how much it varies
+    over these, that too few of its digits are left.
+    """
+    some = np.ix_(pieces, columns)
+    weight = triangles.weight[pieces].sum()
+    squares = triangles.squares[some].sum(axis=0)
+    before: Floats = squares - triangles.sums[some].sum(axis=0) ** 2 / weight
+    constant = triangles.least[some].min(axis=0) == triangles.largest[some].max(axis=0)
+    if np.any((before < APART * np.maximum(squares, weight)) & ~constant):
+        return None
+    before[constant] = np.inf
+    return before

@@ -1,13 +1,18 @@
 """Sign flips of clusters that form a random linear code.
 
-Each cluster g gets a random word c_g of k bits, and the draw with number x flips the clusters
-whose words have an odd number of bits in common with x. Over random words the signs of one number
-(other than zero, which flips nothing) are uniform over all sign vectors, and those of two numbers
-independent, so that a p-value has the mean and the Monte Carlo variance that it has over draws
-independent of each other; only moments that involve three or more draws differ. The words are
-drawn anew until they have full rank, so that no draw repeats another or the data. What it is for:
-signs of two clusters multiply as words add, so that a quadratic form in the signs is, over 2^k
-draws, one Walsh-Hadamard transform of length 2^k (see `walsh`).
+Each cluster g gets a word c_g of k bits, drawn at random, and the draw with number x flips the
+clusters whose words have an odd number of bits in common with x. No word is zero and no two are the
+same (as long as there are enough): over all 2^k draws, zero among them, which are the data
+themselves, each cluster's signs then add up to zero, and so do the products of any two clusters'.
+Half-samples balanced like this are McCarthy's (1969); forms of second order have the mean over
+them that they have over all sign vectors, so that p-values vary less from seed to seed than with
+independent draws. The words have full rank, so that no draw repeats another or the data, and none
+flips all clusters, so that none is another's mirror image. What it is for: signs of two clusters
+multiply as words add, so that a quadratic form in the signs is, over 2^k draws, one Walsh-Hadamard
+transform of length 2^k (see `walsh`).
+
+All of this is said of the clusters together: a sample that has a few of them may meet the same
+signs more than once, as with independent draws.
 
 The code is a group, of which D draws and the data are but a part where D + 1 is no power of two.
 For a test of sign symmetry to be exact nonetheless, the data take the place of one of the numbers
@@ -67,17 +72,26 @@ def signs_of(words: Indices, numbers: Indices) -> Signs:
 def coded_draws(n_clusters: int, draws: int, seed: int) -> tuple[SignDraws, bool]:
     """Draws of signs, and whether they are all 2^G sign vectors, the data's own among them.
 
-    They are where clusters are few, or hardly more vectors than draws that are asked for.
+    They are where clusters are few: up to FEW_CLUSTERS, or no more than bits in `draws`.
     """
     bits = draws.bit_length()  # the least k with 2^k > draws
     if n_clusters <= max(FEW_CLUSTERS, bits):
         return SignDraws(1 << np.arange(n_clusters), np.arange(2**n_clusters)), True
     rng = np.random.default_rng(seed)
-    words = rng.integers(0, 2**bits, n_clusters)
-    while not _full_rank(words, bits):
-        words = rng.integers(0, 2**bits, n_clusters)
+    words = _words(n_clusters, bits, rng)
     data = rng.integers(0, draws + 1)
     return SignDraws(words, np.sort(np.arange(draws + 1) ^ data)[1:]), False
+
+
+def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Indices:
+    """Words (G,) other than zero, each once before any is drawn again."""
+    every = np.arange(1, 2**bits)
+    rounds = -(-n_clusters // len(every))
+    while True:
+        words = np.concatenate([rng.permutation(every) for _ in range(rounds)])[:n_clusters]
+        # with a bit that all have, lest one draw flips all of them
+        if _full_rank(words | 2**bits, bits + 1):
+            return words
 
 
 def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Signs, bool]:

@@ -24,7 +24,7 @@ from models.engine.walsh import QuadraticForms
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch
 SHARED = 8  # batches that are worth threads: a few take longer with them than without
-MOST_CLUSTERS = 512  # whose pairs are worth a transform
+MOST_CLUSTERS = 256  # whose pairs are worth a transform
 PER_RANK = 16  # clusters at most for each column of the factors that do without a transform
 FEWEST = 8  # specifications worth an array operation, however many numbers they are
 Batch = tuple[slice, list[tuple[Resampler, Cells]]]  # places, and the cells that belong there
@@ -77,7 +77,7 @@ def _alike(resamplers: Sequence[Resampler]) -> list[list[int]]:
 
 
 def _stackable(resampler: Resampler) -> bool:
-    """Whether transforms of forms in all pairs of clusters cost less than products with draws."""
+    """Whether transforms of forms in all pairs of clusters pay, from some hundred draws on."""
     return len(resampler.cluster) <= min(MOST_CLUSTERS, PER_RANK * resampler.rank)
 
 

@@ -122,6 +122,15 @@ def test_a_question_that_it_cannot_read_is_no_fault(second: SecondProcess) -> No
     assert second.ask(b"no setting" * 2**16)() is None
 
 
+@pytest.mark.parametrize("answer", [b"", b"hello from elsewhere\n" + pickle.dumps(1), b"cos\n"])
+def test_an_answer_that_is_none_is_not_missed(tmp_path: Path, answer: bytes) -> None:
+    """What else starts with the interpreter may have written to the same stream."""
+    study, panel = prepared(tmp_path)
+    beside = partial(Beside, ask=lambda _: lambda: answer)
+    found = run_curve(study, panel, lambda _: None, beside)
+    assert json.dumps(as_document(found)) == document(study, panel)
+
+
 def test_one_processor_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_process, "processors", lambda: 1)
     given = prepared(tmp_path)

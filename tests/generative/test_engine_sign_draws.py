@@ -74,36 +74,55 @@ def test_draws_travel_as_words_and_numbers() -> None:
     assert np.array_equal(pickle.loads(sent).signs(), draws.signs())
 
 
-def test_pairs_of_draws_and_of_clusters_have_all_signs_alike_often() -> None:
-    """Two draws and two clusters of each of 4,000 codes: 16 outcomes, of the same probability."""
-    counts = np.zeros((2, 2, 2, 2))
-    codes = 4000
-    for seed in range(codes):
-        draws, _ = coded_draws(13, 99, seed)
-        corner = SignDraws(draws.words[[2, 9]], draws.numbers[[11, 78]]).signs() > 0
-        counts[tuple(corner.astype(int).ravel())] += 1
-    expected = codes / 16
-    # chi-square with 15 df: 37.7 is its 99.9 % point
-    assert ((counts - expected) ** 2 / expected).sum() < 37.7
+@pytest.mark.parametrize(("n_clusters", "bits"), [(13, 7), (60, 10), (100, 7), (300, 10)])
+def test_all_draws_and_the_data_are_balanced_half_samples(n_clusters: int, bits: int) -> None:
+    """Signs and products of two clusters' signs add up to zero, and no draw flips everyone."""
+    for seed in range(10):
+        draws, every = coded_draws(n_clusters, 2**bits - 1, seed)
+        signs = np.column_stack([draws.signs(), np.ones(n_clusters)])
+        assert (signs.shape[1], every) == (2**bits, False)
+        assert np.array_equal(signs @ signs.T, 2**bits * np.eye(n_clusters))
+        assert not signs.sum(axis=1).any()
+        assert not np.any((signs == -1).all(axis=0))
 
 
-def test_p_values_vary_from_seed_to_seed_as_with_independent_draws() -> None:
-    """The share of draws beyond a value: binomial mean and variance over 3,000 seeds."""
+def test_with_more_clusters_than_words_each_is_used_about_as_often() -> None:
+    draws, _ = coded_draws(300, 99, 2)
+    counts = np.bincount(draws.words, minlength=128)
+    assert counts[0] == 0
+    assert set(counts[1:]) == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("n_clusters", "n_draws", "shape"),
+    [(13, 999, "even"), (25, 199, "skewed"), (51, 999, "two heavy"), (60, 399, "even")],
+)
+def test_p_values_vary_less_from_seed_to_seed_than_with_independent_draws(
+    n_clusters: int, n_draws: int, shape: str
+) -> None:
+    """The p-value of data that are as extreme as one world in ten: its mean, and no wild seed."""
     rng = np.random.default_rng(8)
-    n_clusters, n_draws, seeds = 25, 199, 3000
-    scores = rng.lognormal(size=n_clusters)
-    reference = np.abs(scores @ rng.choice([-1.0, 1.0], (n_clusters, 400_000)))
-    value = np.quantile(reference, 0.9)
-    shares = np.array(
-        [
-            (np.abs(scores @ sign_draws(n_clusters, n_draws, seed)[0]) >= value).mean()
-            for seed in range(seeds)
-        ]
-    )
-    variance = 0.1 * 0.9 / n_draws
-    assert abs(shares.mean() - 0.1) < 4 * np.sqrt(variance / seeds + 0.09 / 400_000)
-    # the variance's own standard error is about sqrt(2 / 3,000), 2.6 % of it
-    assert shares.var() / variance == pytest.approx(1.0, abs=0.12)
+    seeds, worlds = 1500, 400_000
+    size = rng.uniform(0.5, 1.5, n_clusters)
+    size *= rng.lognormal(size=n_clusters) if shape == "skewed" else 1.0
+    size[:2] *= 5.0 if shape == "two heavy" else 1.0
+
+    def studentised(flips: np.ndarray) -> np.ndarray:
+        total = size @ flips
+        return np.abs(total) / np.sqrt(size @ size - total**2 / n_clusters)
+
+    alike = rng.choice(np.array([-1.0, 1.0]), (n_clusters, worlds))
+    found = studentised(alike)
+    own = alike[:, np.argmin(np.abs(found[:1000] - np.quantile(found, 0.9)))]
+    value = studentised(own) * (1 - 1e-9)
+    true = (found >= value).mean()
+    drawn = (sign_draws(n_clusters, n_draws, seed)[0] for seed in range(seeds))
+    extreme = [(studentised(own[:, None] * signs) >= value).sum() for signs in drawn]
+    p_values = (1 + np.array(extreme)) / (n_draws + 1)
+    error = np.sqrt(true * (1 - true) / n_draws)
+    assert abs(p_values.mean() - true) < 1 / n_draws + 4 * np.sqrt(true / worlds)
+    assert p_values.std() < error
+    assert np.abs(p_values - true).max() < 4.5 * error
 
 
 @pytest.mark.parametrize("n_draws", [99, 124])
