@@ -19,7 +19,8 @@ from models.absorb import absorb_stacked, dense_codes, group_sums, group_totals,
 from models.design import Codes, Floats
 from models.engine.crossing import Condensed
 from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts, packed_products
-from models.engine.samples import Columns, SampleGroup, distinct
+from models.engine.pieces import Pieces, distinct_pieces
+from models.engine.samples import Columns, SampleGroup
 from models.engine.subsets import Indices
 
 LEVELS = 64  # of the crossing effects: with more, triangles are as long as what they condense
@@ -32,27 +33,13 @@ APART = 1e-6  # of a column's mean square: of less variation in a sample, digits
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The distinct sets of rows of one cluster that k samples hold.
-
-    rows (m,) index the panel, piece after piece; piece (m,) says which of the `count` they belong
-    to; member (k, G) is the piece that a sample has of each cluster, -1 where it has no row.
-    """
-
-    rows: Indices
-    piece: Codes
-    count: int
-    member: Indices
-
-
-@dataclass(frozen=True)
 class Triangles:
     """Pieces condensed: dummies (pieces, q, L) and columns (pieces, q, P) of their triangles.
 
     The columns are in units of `unit` (P,). totals (pieces, L) weigh the rows of each level;
     weight (pieces,), sums, squares, least and largest (pieces, P) are what the columns were before
-    the projection.
-    `cuts` are the places among the levels that part one crossing effect from the next.
+    the projection. `cuts` are the places among the levels that part one crossing effect from the
+    next; nested says whether there are effects that do not cross.
     """
 
     dummies: Floats
@@ -74,26 +61,10 @@ def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
     As from `condense` and `crossing_sums`, but for round-off. None for a sample where that is in
     doubt; for all of them where they have too little in common for it to pay.
     """
-    nothing: list[Condensed | None] = [None] * len(groups)
-    if len(groups) < 2 or len(groups[0].by) != 1:
-        return nothing
-    across = _across(groups)
-    names = tuple(dict.fromkeys(name for group in groups for name in group.names))
-    size = len(names) + sum(int(codes.max()) + 1 for codes in across.values())
-    numbers = sum(len(group.rows) * len(group.names) for group in groups)
-    clusters = groups[0].columns.keys[groups[0].by[0]]
-    stacked = len(groups) * len(np.unique(clusters)) * size**2
-    if size - len(names) > LEVELS or stacked > STACKED * numbers:
-        return nothing
-    if len(groups) * len(clusters) > FLAGS:
-        return nothing
-    pieces = distinct_pieces([group.rows for group in groups], clusters)
-    held = len(pieces.rows) * size
-    if held > (PAYS_SMALL if held < SMALL else PAYS) * numbers:
-        return nothing
-    triangles = _triangles(groups[0], names, pieces, across)
-    if triangles is None:
-        return nothing
+    shared = _shared(groups) if len(groups) > 1 and len(groups[0].by) == 1 else None
+    if shared is None:
+        return [None] * len(groups)
+    names, pieces, triangles = shared
     return [
         _condensed(
             triangles,
@@ -103,6 +74,31 @@ def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
         )
         for group, member in zip(groups, pieces.member, strict=True)
     ]
+
+
+def _shared(
+    groups: Sequence[SampleGroup],
+) -> tuple[tuple[str, ...], Pieces, Triangles] | None:
+    """What samples have in common: columns by name, pieces and their triangles; None if too little.
+
+    What can be told beforehand is, lest large samples be cut up in vain.
+    """
+    across = _across(groups)
+    names = tuple(dict.fromkeys(name for group in groups for name in group.names))
+    levels = sum(int(codes.max()) + 1 for codes in across.values())
+    size = len(names) + levels
+    numbers = sum(len(group.rows) * len(group.names) for group in groups)
+    clusters = groups[0].columns.keys[groups[0].by[0]]
+    stacked = len(groups) * len(np.unique(clusters)) * size**2
+    flags = len(groups) * len(clusters)
+    if levels > LEVELS or stacked > STACKED * numbers or flags > FLAGS:
+        return None
+    pieces = distinct_pieces([group.rows for group in groups], clusters)
+    held = len(pieces.rows) * size
+    if held > (PAYS_SMALL if held < SMALL else PAYS) * numbers:
+        return None
+    triangles = _triangles(groups[0], names, pieces, across)
+    return None if triangles is None else (names, pieces, triangles)
 
 
 def _across(groups: Sequence[SampleGroup]) -> dict[str, Codes]:
@@ -123,26 +119,6 @@ def _across(groups: Sequence[SampleGroup]) -> dict[str, Codes]:
             found[name] = np.zeros(len(clusters), dtype=np.int64)
             found[name][used] = dense_codes(keys[name][used])
     return found
-
-
-def distinct_pieces(samples: Sequence[Indices], clusters: Codes) -> Pieces:
-    """Cut samples, rows (n_k,) of a panel each, by clusters (N,) into their distinct pieces."""
-    held = np.zeros((len(samples), len(clusters)), dtype=bool)
-    for k, sample in enumerate(samples):
-        held[k, sample] = True
-    used = np.flatnonzero(held.any(axis=0))
-    used = used[np.argsort(clusters[used], kind="stable")]
-    starts = np.flatnonzero(np.diff(clusters[used], prepend=-1))
-    member = np.full((len(samples), len(starts)), -1, dtype=np.int64)
-    rows: list[Indices] = []
-    for g, own in enumerate(np.split(used, starts[1:])):
-        flags = held[:, own]
-        first, which = distinct(flags)
-        some = flags[first].any(axis=1)
-        member[:, g] = np.where(some, len(rows) + np.cumsum(some) - 1, -1)[which]
-        rows += [own[flags[k]] for k in first[some]]
-    sizes = [len(own) for own in rows]
-    return Pieces(np.concatenate(rows), np.repeat(np.arange(len(rows)), sizes), len(rows), member)
 
 
 def _triangles(

@@ -12,9 +12,10 @@ from models.engine import shared_clusters
 from models.engine.crossing import crossing_sums
 from models.engine.declared import Declared, Stratum
 from models.engine.estimation import estimate_group, estimate_groups
+from models.engine.pieces import distinct_pieces
 from models.engine.projection import condense, project
 from models.engine.samples import Columns, SampleGroup, sample_groups
-from models.engine.shared_clusters import condense_shared, distinct_pieces
+from models.engine.shared_clusters import condense_shared
 
 COUNTRIES, REGIONS, YEARS = 7, 5, 6
 EFFECTS = {
