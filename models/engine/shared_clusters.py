@@ -20,7 +20,7 @@ from models.design import Codes, Floats
 from models.engine.crossing import Condensed
 from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts, packed_products
 from models.engine.pieces import Pieces, distinct_pieces
-from models.engine.samples import Columns, SampleGroup
+from models.engine.samples import SampleGroup
 from models.engine.subsets import Indices
 
 LEVELS = 64  # of the crossing effects: with more, triangles are as long as what they condense
@@ -37,9 +37,9 @@ class Triangles:
     """Pieces condensed: dummies (pieces, q, L) and columns (pieces, q, P) of their triangles.
 
     The columns are in units of `unit` (P,). totals (pieces, L) weigh the rows of each level;
-    weight (pieces,), sums, squares, least and largest (pieces, P) are what the columns were before
-    the projection. `cuts` are the places among the levels that part one crossing effect from the
-    next; nested says whether there are effects that do not cross.
+    weight (pieces,), sums and squares (pieces, P) are moments before the projection, least and
+    largest (pieces, P) values as they stand in the panel. `cuts` are the places among the levels
+    that part one crossing effect from the next; nested says whether any effect does not cross.
     """
 
     dummies: Floats
@@ -132,7 +132,8 @@ def _triangles(
     absorption = absorb_stacked(inside, weights, len(piece))
     if absorption is None:
         return None
-    values, unit = _standardised(group.columns, names, pieces.rows)
+    raw = np.column_stack([group.columns.numbers[name][pieces.rows] for name in names])
+    values, unit = _standardised(raw)
     codes = [own[pieces.rows] for own in across.values()]
     dummies = [own[:, None] == np.arange(int(own.max()) + 1) for own in codes]
     levels = np.hstack([np.zeros((len(piece), 0)), *dummies])
@@ -151,8 +152,8 @@ def _triangles(
         group_totals(piece, weights),
         summed(values),
         summed(values * values),
-        np.minimum.reduceat(values, starts, axis=0),
-        np.maximum.reduceat(values, starts, axis=0),
+        np.minimum.reduceat(raw, starts, axis=0),
+        np.maximum.reduceat(raw, starts, axis=0),
         np.cumsum([own.shape[1] for own in dummies[:-1]], dtype=np.int64),
         bool(inside),
     )
@@ -171,19 +172,17 @@ def _inside(
     return tuple(found)
 
 
-def _standardised(
-    columns: Columns, names: tuple[str, ...], rows: Indices
-) -> tuple[Floats, Floats]:
+def _standardised(raw: Floats) -> tuple[Floats, Floats]:
     """Columns (m, P) about their means and in units (P,) of their deviations over all rows.
 
-    A column stands at its mean where it is not known: samples with such a row do not use it.
+    A column stands at its mean where it is not known: samples with such a row do not use it. It is
+    scaled by a power of two before its mean is taken from it, which costs no digits however far
+    from zero it stands.
     """
-    values = np.column_stack([columns.numbers[name][rows] for name in names])
-    known = ~np.isnan(values)
-    values[~known] = 0.0
+    known = ~np.isnan(raw)
+    values = np.where(known, raw, 0.0)
     counts = np.maximum(known.sum(axis=0), 1)
-    unit = np.abs(values).max(axis=0, initial=0.0)
-    unit[unit == 0] = 1.0
+    unit = np.ldexp(0.5, np.frexp(np.abs(values).max(axis=0, initial=0.0))[1])
     values /= unit
     values -= known * (values.sum(axis=0) / counts)
     spread = np.sqrt((values**2).sum(axis=0) / counts)

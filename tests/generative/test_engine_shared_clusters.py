@@ -54,7 +54,7 @@ def panel(seed: int) -> Columns:
         numbers["a"] = 0.3 * ((country == 3) & (year > 2))
         numbers["y2"][country == 3] = np.nan
     if seed % 11 == 0:  # without it, too few digits of the treatment would be left
-        numbers["x"][country == 2] *= 1e12
+        numbers["x"][country == 2] *= 10.0 ** rng.integers(9, 40)
         numbers["y2"][country == 2] = np.nan
     keys = {"unit": unit, "year": year, "country": country, "country*year": country * YEARS + year}
     keys["kind"] = rng.integers(0, 3, len(unit))
@@ -123,6 +123,34 @@ def test_estimates_are_those_of_each_sample_alone(
         assert found.std_error == pytest.approx(alone.std_error, rel=1e-9, nan_ok=True)
         assert found.reason == alone.reason
         assert found.df == alone.df
+
+
+@pytest.mark.parametrize("huge", [1e6, 1e12, 1e20, 9.969209968386869e36])
+@pytest.mark.parametrize("name", ["y", "x", "a"])
+def test_a_huge_value_elsewhere_changes_nothing(name: str, huge: float) -> None:
+    """A mark for missing that was taken for a number, in a country that one outcome is without."""
+    columns = panel(4)
+    columns.numbers[name][columns.keys["country"] == 5] = huge
+    columns.numbers["y2"][columns.keys["country"] == 5] = np.nan
+    for group, found in estimate_groups(samples(columns, ("unit",), None)):
+        alone = estimate_group(group)
+        assert found.reason == alone.reason
+        assert found.estimate == pytest.approx(alone.estimate, rel=1e-9, nan_ok=True)
+        assert found.std_error == pytest.approx(alone.std_error, rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e9])
+def test_columns_far_from_zero_keep_their_digits(offset: float) -> None:
+    columns = panel(4)
+    for name in ("y", "x", "a"):
+        values = columns.numbers[name]
+        values[:] = np.round(values / np.nanstd(values), 6) + offset
+    groups = samples(columns, ("unit", "year"), None)
+    assert None not in condense_shared(groups)
+    for group, found in estimate_groups(groups):
+        alone = estimate_group(group)
+        assert found.estimate == pytest.approx(alone.estimate, rel=1e-9, nan_ok=True)
+        assert found.std_error == pytest.approx(alone.std_error, rel=1e-9, nan_ok=True)
 
 
 def test_pieces_are_all_rows_of_all_samples_and_each_once() -> None:
