@@ -11,8 +11,8 @@ flips all clusters, so that none is another's mirror image. What it is for: sign
 multiply as words add, so that a quadratic form in the signs is, over 2^k draws, one Walsh-Hadamard
 transform of length 2^k (see `walsh`).
 
-All of this is said of the clusters together: a sample that has a few of them may meet the same
-signs more than once, as with independent draws.
+All of this is said of the clusters together: a sample that has a few of them meets the same signs
+more than once, as with independent draws, and in rare codes not all that it could.
 
 The code is a group, of which D draws and the data are but a part where D + 1 is no power of two.
 For a test of sign symmetry to be exact nonetheless, the data take the place of one of the numbers

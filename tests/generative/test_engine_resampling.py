@@ -94,13 +94,15 @@ def independent(columns: np.ndarray) -> np.ndarray:
 def test_draws_equal_refits(n_parents: int, effects: tuple[str, ...], weighted: bool) -> None:
     frame = draw(n_parents + len(effects), n_parents)
     ready = resampler(frame, effects, weighted)
-    signs = np.random.default_rng(1).choice([-1.0, 1.0], (n_parents, 3))
-    slopes, t = ready.statistics(signs)
-    for subset, which in ((0, 0), (5, 1), (7, 2)):
-        slope, plain_t = refitted(frame, effects, weighted, subset, signs[:, which])
-        assert slopes[subset, which] == pytest.approx(slope, rel=1e-8, abs=1e-12)
-        factor = t_factor(ready, subset)
-        assert t[subset, which] == pytest.approx(plain_t / factor, rel=1e-8)
+    draws, _ = coded_draws(n_parents, 99, 1)
+    signs = draws.signs().astype(np.float64)
+    transformed = stacked.statistics_of([ready], np.arange(n_parents), draws)
+    for slopes, t in (ready.statistics(signs), transformed):
+        for subset, which in ((0, 3), (5, 64), (7, 98)):
+            slope, plain_t = refitted(frame, effects, weighted, subset, signs[:, which])
+            assert slopes[subset, which] == pytest.approx(slope, rel=1e-8, abs=1e-12)
+            factor = t_factor(ready, subset)
+            assert t[subset, which] == pytest.approx(plain_t / factor, rel=1e-8)
 
 
 def t_factor(ready: Resampler, subset: int) -> float:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
+import pandas as pd
+import pyfixest as pf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,6 +127,40 @@ def test_estimates_are_those_of_each_sample_alone(
         assert found.std_error == pytest.approx(alone.std_error, rel=1e-9, nan_ok=True)
         assert found.reason == alone.reason
         assert found.df == alone.df
+
+
+# pyfixest still calls pandas in ways that pandas 3.1 deprecates
+@pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
+@pytest.mark.parametrize("seed", [2, 4, 8])
+@pytest.mark.parametrize("weights", [None, "size"])
+@pytest.mark.parametrize("effects", ["unit", "year", "two-way", "country-year"])
+def test_estimates_and_errors_are_those_of_pyfixest(
+    effects: str, weights: str | None, seed: int
+) -> None:
+    """CR1 by country; levels counted but for those of effects nested in countries."""
+    columns = panel(seed)
+    frame = pd.DataFrame({**columns.numbers, **columns.keys})
+    frame = frame.rename(columns={"country*year": "country_year"})
+    for name in ("y", "y2", "x", *CONTROLS):
+        columns.numbers[name][:] = (frame[name] - frame[name].mean()) / frame[name].std()
+        frame[name] = columns.numbers[name]
+    groups = samples(columns, EFFECTS[effects], weights)
+    assert None not in condense_shared(groups)
+    absorbed = " + ".join(EFFECTS[effects]).replace("*", "_")
+    for group, found in estimate_groups(groups):
+        cell = len(group.outcome) - 1
+        held = compress(group.controls, group.subsets[:, group.subset[cell]])
+        theirs = pf.feols(
+            f"{group.targets[group.outcome[cell]]} ~ {' + '.join(['x', *held])} | {absorbed}",
+            frame.iloc[group.rows],
+            weights=weights,
+            vcov={"CRV1": "country"},
+            ssc=pf.ssc(k_adj=True, k_fixef="nonnested", G_adj=True, G_df="conventional"),
+            demeaner=pf.MapDemeaner(fixef_tol=1e-14),
+            fixef_rm="none",
+        )
+        assert found.estimate[cell] == pytest.approx(theirs.coef()["x"], rel=1e-9)
+        assert found.std_error[cell] == pytest.approx(theirs.se()["x"], rel=1e-9)
 
 
 @pytest.mark.parametrize("huge", [1e6, 1e12, 1e20, 9.969209968386869e36])

@@ -150,3 +150,32 @@ def test_a_draw_without_slope_or_error_has_no_t_to_speak_of() -> None:
         assert np.abs(t[0, w[0] == w[1]]).max() < 1e-6
     studentise(null, w, null.sums_of_squares(w), slopes, t)
     assert np.abs(t[0, w[0] != w[1]]) == pytest.approx(np.sqrt(2.0))
+
+
+def against_nothing(n_clusters: int, draws: int) -> tuple[JointTest, Floats, Floats]:
+    """A curve of two cells with t of 5 and 3, and null draws that all have t of zero."""
+    one = np.ones(2)
+    observed = ObservedCurve(np.array([5.0, 3.0]), one, one, 2.0 * one)
+    named = ("country", n_clusters)
+    return joint_test(
+        lambda part: [(np.zeros((2, len(part))), np.zeros((2, len(part))))],
+        observed,
+        named,
+        draws,
+        1,
+        lambda _: None,
+    )
+
+
+def test_all_sign_vectors_hold_the_data_and_their_mirror_image() -> None:
+    """Where round-off hides them, with data that fit all but exactly, no p-value is zero."""
+    joint, wild, adjusted = against_nothing(9, 999)
+    assert {joint.p_value, *wild, *adjusted} == {2 / 512}
+    assert joint.band["high"].max() == 0.0
+
+
+def test_the_band_counts_the_data_s_own_curve_where_it_is_no_draw() -> None:
+    joint, wild, adjusted = against_nothing(20, 19)
+    assert {joint.p_value, *wild, *adjusted} == {1 / 20}
+    expected = np.quantile(np.append(np.zeros(19), 5.0), 0.975)
+    assert joint.band["high"].max() == pytest.approx(expected)
