@@ -1,33 +1,43 @@
 """A multiverse on a Dask cluster, through Prefect's Dask task runner.
 
-The study's data go to each worker once. A Prefect task costs some 0.1 s whatever it does, so that
-each estimates a share of the chunks, a few for each thread; the draws of the joint test and the
-blocks of the placebo audit, short and many, are tasks of Dask alone. Dask runs a lost worker's
-tasks again on another, and can make the data again from what the scheduler holds.
+The study's data go to each worker once, as what all tasks depend on: Dask sends them to workers
+that join later, and again from the scheduler where the last worker that held them is lost, with
+whatever else that one had computed. A Prefect task costs some 0.1 s whatever it does, so that each
+estimates a share of the chunks; the draws of the joint test and the blocks of the placebo audit,
+short and many, are tasks of Dask alone. What comes back is as small as the published curve: the
+workers exchange the resampled statistics among themselves and describe them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+import dask
 import pandas as pd
-from distributed import Client, get_client
+from distributed import Client
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client as prefect_client
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.context import FlowRunContext
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 from prefect_dask import DaskTaskRunner
 from threadpoolctl import threadpool_limits
 
 from data.errors import SourceOutOfReach
 from data.panel import Panel
-from models.design import Floats
 from models.engine.chunks import ChunkTable, Here
+from models.engine.joint import Drawn, NullCurves, ObservedCurve, described, joined
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
+from models.engine.resampling import pieces
 from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
@@ -36,6 +46,8 @@ from models.study import Study
 
 PATIENCE = "20s"  # for the scheduler to answer
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again
+FEWEST = 4  # chunks that are worth a Prefect task
+WORTH = 2**20  # resampled statistics that are worth a task
 AFTER = -1  # Dask's priority for what is not waited for until the end
 
 
@@ -50,9 +62,9 @@ def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
         what = f"no scheduler answers ({fault})"
         todo = "start one with `dask scheduler` and `dask worker ADDRESS`"
         raise SourceOutOfReach(f"--dask {address}", what, todo) from None
-    with client, _server_for(client):
+    with client, _settings_for(client):
         runner: Any = DaskTaskRunner(address=client.scheduler.address)
-        asked = _Asked(lambda: _with_data(client, study, panel, say))
+        asked = _Asked(lambda: run_curve(study, panel, say, _OnDask))
         return _multiverse.with_options(task_runner=runner)(asked)
 
 
@@ -73,117 +85,107 @@ def _multiverse(asked: Any) -> Curve:
     return asked.compute()
 
 
-def _with_data(client: Client, study: Study, panel: Panel, say: Say) -> Curve:
-    """The curve, its data published on the cluster as long as it takes."""
-    places: list[_OnDask] = []
-
-    def workplace(setting: Setting) -> _OnDask:
-        places.append(_OnDask(client, setting))
-        return places[-1]
-
-    try:
-        return run_curve(study, panel, say, workplace)
-    finally:
-        for place in places:
-            client.unpublish_dataset(place.key)
-
-
 class _OnDask:
-    """The workplace of one setting on the cluster that `client` knows."""
+    """The workplace of one setting on the cluster of the flow that runs."""
 
-    def __init__(self, client: Client, setting: Setting) -> None:
-        self.client, self.setting = client, setting
-        self.key = key_of(setting.study, setting.panel)
-        if self.key not in client.list_datasets():
-            shipped = client.submit(_shipped, setting, key=f"setting-{self.key}")
-            client.replicate(shipped)
-            client.publish_dataset(shipped, name=self.key)
+    def __init__(self, setting: Setting) -> None:
+        run: Any = FlowRunContext.get()
+        self.client, self.setting = run.task_runner.client, setting
+        self.threads = max(1, sum(self.client.nthreads().values()))
+        # the panel is meant to be sent, however large it is
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            self.here = self.client.submit(Here, setting, threads=1, pure=False)
 
     def main_model(self, say: Say) -> Callable[[], MainModel]:
         """The audit and the influence analysis, begun by a worker."""
-        given = {"name": self.key, "priority": AFTER, "pure": False}
+        given = {"here": self.here, "priority": AFTER, "pure": False}
         rejected = self.client.map(_rejections, range(BLOCKS), **given)
         beside = self.client.submit(_beside, **given)
 
         def wait() -> MainModel:
             say("placebo audit and leave-one-out of the main model, by the workers")
-            counts = [future.result() for future in rejected]
-            return MainModel(placebo_audit(trial(self.setting), counts), *beside.result())
+            *counts, (without, placebos) = self.client.gather([*rejected, beside])
+            return MainModel(placebo_audit(trial(self.setting), counts), without, placebos)
 
         return wait
 
     def tables(self, count: int) -> Iterator[ChunkTable]:
         """The estimates of chunks 0 to count - 1, by the workers."""
-        shares = SHARES * max(1, sum(self.client.nthreads().values()))
-        size = max(1, -(-count // shares))
+        size = max(FEWEST, -(-count // (SHARES * self.threads)))
         starts = range(0, count, size)
-        futures = [_tables.submit(self.key, k, min(k + size, count)) for k in starts]
+        futures = [_tables.submit(self.here, k, min(k + size, count)) for k in starts]
         return (table for future in futures for table in future.result())
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, draws: SignDraws
-    ) -> Iterator[tuple[Floats, Floats]]:
-        """Slopes and t-statistics (S, D) of each chunk, by the workers."""
-        given = {"name": self.key, "present": present, "draws": draws}
-        futures = self.client.map(_statistics, list(chunks), pure=False, **given)
-        return (future.result() for future in futures)
-
-
-def _server_for(client: Client) -> AbstractContextManager[Any]:
-    """Has workers on this machine use the Prefect server of this process.
-
-    Where no server is set, each process would start its own, which takes 15 s. Workers elsewhere
-    cannot reach one that listens on this machine alone.
-    """
-    hosts = {address.rpartition("://")[2].rpartition(":")[0] for address in client.nthreads()}
-    if PREFECT_API_URL.value() is not None or not hosts <= {"127.0.0.1", "localhost", "[::1]"}:
-        return nullcontext()
-    with prefect_client(sync_client=True) as server:
-        url = str(server.api_url)
-    return temporary_settings({PREFECT_API_URL: url}) if url.startswith("http") else nullcontext()
-
-
-def key_of(study: Study, panel: Panel) -> str:
-    """The name under which the data of a study's multiverse are published on the cluster."""
-    return f"regsi-{study.sha256[:16]}-{panel.sha256[:16]}"
-
-
-def _shipped(setting: Setting) -> Setting:
-    return setting
-
-
-@lru_cache(maxsize=1)
-def _here(key: str) -> Here:
-    """The setting on this worker, fetched once."""
-    return Here(get_client().get_dataset(key).result())
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws, observed: ObservedCurve
+    ) -> list[NullCurves]:
+        """Curves of these chunks, computed chunk by chunk and described draw by draw."""
+        given = {"here": self.here, "present": present, "draws": draws, "pure": False}
+        drawn = self.client.map(_statistics, list(chunks), **given)
+        few = max(WORTH // len(observed.t), -(-len(draws) // self.threads))
+        futures = [
+            self.client.submit(
+                _described, self.client.map(_some, drawn, some=some), observed, pure=False
+            )
+            for some in pieces(len(draws), few)
+        ]
+        found: list[NullCurves] = self.client.gather(futures)
+        return found
 
 
 @contextmanager
-def _as_anywhere() -> Iterator[None]:
-    """One thread for matrix products gives the same bits on every machine."""
-    with threadpool_limits(limits=1, user_api="blas"):
+def _settings_for(client: Client) -> Iterator[None]:
+    """Has workers on this machine use the Prefect server of this process, and no heartbeats.
+
+    Where no server is set, each process would start its own, which takes 15 s. Workers elsewhere
+    cannot reach one that listens on this machine alone. The flow around this one has heartbeats;
+    each flow that has them ends up to a second late.
+    """
+    settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    hosts = {address.rpartition("://")[2].rpartition(":")[0] for address in client.nthreads()}
+    if PREFECT_API_URL.value() is None and hosts <= {"127.0.0.1", "localhost", "[::1]"}:
+        with prefect_client(sync_client=True) as server:
+            url = str(server.api_url)
+        if url.startswith("http"):
+            settings[PREFECT_API_URL] = url
+    with temporary_settings(settings):
         yield
 
 
-@task(task_run_name="chunks from {start}", persist_result=False)
-def _tables(key: str, start: int, end: int) -> list[ChunkTable]:
-    with _as_anywhere():
-        return [_here(key).table(chunk) for chunk in range(start, end)]
+@cache
+def _as_anywhere() -> None:
+    """One thread for matrix products, for good, gives the same bits on every machine.
+
+    A worker's tasks would lift such a limit for each other if each of them set its own.
+    """
+    threadpool_limits(limits=1, user_api="blas")
 
 
-def _statistics(
-    chunk: int, name: str, present: Indices, draws: SignDraws
-) -> tuple[Floats, Floats]:
-    with _as_anywhere():
-        return _here(name).statistics(chunk, present, draws)
+@task(task_run_name="chunks from {start}", persist_result=False, cache_policy=NO_CACHE)
+def _tables(here: Here, start: int, end: int) -> list[ChunkTable]:
+    _as_anywhere()
+    return [here.table(chunk) for chunk in range(start, end)]
 
 
-def _rejections(block: int, name: str) -> Indices:
-    with _as_anywhere():
-        return _here(name).rejections(block)
+def _statistics(chunk: int, here: Here, present: Indices, draws: SignDraws) -> Drawn:
+    _as_anywhere()
+    return here.statistics(chunk, present, draws)
 
 
-def _beside(name: str) -> tuple[pd.DataFrame, tuple[DeclaredPlacebo, ...]]:
-    with _as_anywhere():
-        setting = _here(name).setting
-        return leave_out(setting), declared_placebos(setting)
+def _some(drawn: Drawn, some: slice) -> Drawn:
+    slopes, t = drawn
+    return slopes[:, some], t[:, some]
+
+
+def _described(drawn: Sequence[Drawn], observed: ObservedCurve) -> NullCurves:
+    return joined(list(described(observed, drawn, threads=1)))
+
+
+def _rejections(block: int, here: Here) -> Indices:
+    _as_anywhere()
+    return here.rejections(block)
+
+
+def _beside(here: Here) -> tuple[pd.DataFrame, tuple[DeclaredPlacebo, ...]]:
+    _as_anywhere()
+    return leave_out(here.setting), declared_placebos(here.setting)

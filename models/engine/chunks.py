@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from models.design import Floats
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_groups
+from models.engine.joint import Drawn, NullCurves, ObservedCurve, described
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
@@ -54,16 +54,16 @@ class Workplace(Protocol):
         ...
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, draws: SignDraws
-    ) -> Iterable[tuple[Floats, Floats]]:
-        """Slopes and t-statistics (S, D) of each chunk for draws of all clusters."""
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws, observed: ObservedCurve
+    ) -> Iterable[NullCurves]:
+        """Curves of these chunks for draws of all clusters, described beside the observed one."""
         ...
 
 
 class Here:
     """This process: every chunk in turn, its cross-products kept for resampling.
 
-    `threads` is how many the main model's audit may use at most.
+    `threads` is how many may be used at most. What is pickled is the setting alone.
     """
 
     def __init__(self, setting: Setting, threads: int = 64) -> None:
@@ -71,6 +71,9 @@ class Here:
         self.threads = threads
         self.parts = parts(setting)
         self._resamplers: dict[int, list[Resampler]] = {}
+
+    def __reduce__(self) -> tuple[type[Here], tuple[Setting, int]]:
+        return Here, (self.setting, self.threads)
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
         """The main model's audit and influence analysis, when they are asked for."""
@@ -113,17 +116,18 @@ class Here:
         """The estimates of the first `count` chunks."""
         return map(self.table, range(count))
 
-    def statistics(self, chunk: int, present: Indices, draws: SignDraws) -> tuple[Floats, Floats]:
+    def statistics(self, chunk: int, present: Indices, draws: SignDraws) -> Drawn:
         """Slopes and t-statistics (S, D) of one chunk under the null."""
         if chunk not in self._resamplers:
             self.table(chunk)
-        return statistics_of(self._resamplers[chunk], present, draws)
+        return statistics_of(self._resamplers[chunk], present, draws, self.threads)
 
     def resampled(
-        self, chunks: Sequence[int], present: Indices, draws: SignDraws
-    ) -> Iterator[tuple[Floats, Floats]]:
-        """Slopes and t-statistics (S, D) of each chunk in turn."""
-        return (self.statistics(chunk, present, draws) for chunk in chunks)
+        self, chunks: Sequence[int], present: Indices, draws: SignDraws, observed: ObservedCurve
+    ) -> Iterator[NullCurves]:
+        """Curves of these chunks, some draws at a time."""
+        drawn = [self.statistics(chunk, present, draws) for chunk in chunks]
+        return described(observed, drawn, self.threads)
 
 
 def parts(setting: Setting) -> tuple[tuple[int, Stratum], ...]:

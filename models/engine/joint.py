@@ -9,7 +9,7 @@ draws for all specifications, so that their dependence is kept. Adjusted p-value
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +26,7 @@ HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
 NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
 CACHED = 2**18  # in one array of those that are described at a time, by one thread
-Resampled = Callable[[SignDraws], Iterable[tuple[Floats, Floats]]]
+Drawn = tuple[Floats, Floats]  # slopes and t-statistics (S, D) of a chunk under the null
 TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
@@ -70,6 +70,9 @@ class NullCurves:
         return self.sorted_t.shape[1]
 
 
+Resampled = Callable[[SignDraws], Iterable[NullCurves]]
+
+
 def curve_statistics(
     t: Floats, in_order: Floats, estimates: Floats, critical: Floats
 ) -> dict[str, Floats]:
@@ -100,44 +103,50 @@ def _middle(parted: Floats) -> Floats:
 
 def null_curves(
     resampled: Resampled,
-    observed: ObservedCurve,
+    n_specs: int,
     draws: SignDraws,
     say: Callable[[str], None],
 ) -> NullCurves:
-    """Resample all specifications with D draws, in parts of bounded size.
-
-    `resampled` gives slopes and t-statistics (S, D) for such draws, chunk by chunk, in the order
-    of `observed`.
-    """
-    n_specs, start = len(observed.t), 0
-    own, exceeding = np.zeros((2, n_specs), dtype=np.int64)
-    started = time.perf_counter()
-    statistics, sorted_t = [], []
+    """Resample S specifications with D draws, in parts of bounded size."""
+    started, start = time.perf_counter(), 0
+    found: list[NullCurves] = []
     for part in draws.parts(NUMBERS // n_specs):
         left = (time.perf_counter() - started) * (len(draws) - start) / max(start, 1)
         soon = f", about {left / 60:.0f} min to go" if left > 60 else ""
         counted = f"{start + 1} to {(start := start + len(part))} of {len(draws)}"
         say(f"joint inference: resampled curve {counted}{soon}")
-        drawn = list(resampled(part))
-        few = max(1, CACHED // n_specs)
-        some = [slice(k, k + few) for k in range(0, len(part), few)]
-        for found in side_by_side(partial(_described, observed, drawn), some):
-            statistics.append(found.statistics)
-            sorted_t.append(found.sorted_t)
-            own += found.own
-            exceeding += found.exceeding
-    joined = {name: np.concatenate([one[name] for one in statistics]) for name in statistics[0]}
-    return NullCurves(joined, _ranks(n_specs), np.concatenate(sorted_t, axis=1), own, exceeding)
+        found += resampled(part)
+    return joined(found)
+
+
+def joined(parts: Sequence[NullCurves]) -> NullCurves:
+    """The resampled curves of all parts, in order."""
+    return NullCurves(
+        {
+            name: np.concatenate([one.statistics[name] for one in parts])
+            for name in parts[0].statistics
+        },
+        parts[0].ranks,
+        np.concatenate([one.sorted_t for one in parts], axis=1),
+        np.sum([one.own for one in parts], axis=0),
+        np.sum([one.exceeding for one in parts], axis=0),
+    )
+
+
+def described(
+    observed: ObservedCurve, drawn: Sequence[Drawn], threads: int = 64
+) -> Iterator[NullCurves]:
+    """What is kept of D draws, some at a time, given them for all chunks in the curve's order."""
+    n_draws, few = drawn[0][0].shape[1], max(1, CACHED // len(observed.t))
+    some = [slice(k, k + few) for k in range(0, n_draws, few)]
+    return side_by_side(partial(_described, observed, drawn), some, threads)
 
 
 def _ranks(n_specs: int) -> Indices:
     return np.unique(np.linspace(0, n_specs - 1, RANKS).astype(np.int64))
 
 
-def _described(
-    observed: ObservedCurve, drawn: Sequence[tuple[Floats, Floats]], some: slice
-) -> NullCurves:
-    """What is kept of some draws, given slopes and t-statistics (S, D) of all, chunk by chunk."""
+def _described(observed: ObservedCurve, drawn: Sequence[Drawn], some: slice) -> NullCurves:
     t, estimates = (_by_curve([part[k] for part in drawn], some) for k in (1, 0))
     estimates *= observed.units
     ranks = _ranks(t.shape[1])
@@ -166,12 +175,13 @@ def joint_test(
 ) -> tuple[JointTest, Floats, Floats]:
     """The joint test, and each specification's wild bootstrap and Romano-Wolf p-values (S,).
 
-    clusters is the name of the column resampled by and the number of its groups in all samples
-    together. A p-value is (1 + draws at least as extreme) / (1 + draws), or the plain share where
-    all 2^G sign vectors, the data's own among them, are taken.
+    `resampled` gives the curves of such draws, in order and in any number of parts. clusters is
+    the name of the column resampled by and the number of its groups in all samples together. A
+    p-value is (1 + draws at least as extreme) / (1 + draws), or the plain share where all 2^G sign
+    vectors, the data's own among them, are taken.
     """
     coded, every = coded_draws(clusters[1], draws, seed)
-    null = null_curves(resampled, observed, coded, say)
+    null = null_curves(resampled, len(observed.t), coded, say)
     found = {
         name: JointStatistic(name, value, _p_value(null.statistics[name], value, every))
         for name, value in observed.statistics().items()

@@ -138,7 +138,7 @@ def _joint(
         critical=specs["critical"].to_numpy(),
     )
     joint, wild, adjusted = joint_test(
-        lambda draws: workplace.resampled(estimated, present, draws),
+        lambda draws: workplace.resampled(estimated, present, draws, observed),
         observed,
         (setting.clusters[0], len(present)),
         setting.multiverse.draws,

@@ -44,11 +44,11 @@ class Stack:
 
 
 def statistics_of(
-    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws
+    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws, threads: int = 64
 ) -> tuple[Floats, Floats]:
     """Slopes and t-statistics (S, D) of all samples in turn, under the null.
 
-    The draws are for the clusters `present`, in that order.
+    The draws are for the clusters `present`, in that order; `threads` are used at most.
     """
     sizes = np.array([len(resampler.cells) for resampler in resamplers], dtype=np.int64)
     slopes, t = np.empty((2, sizes.sum(), len(draws)))
@@ -58,7 +58,7 @@ def statistics_of(
         rows = slice(start, start := start + sizes[members].sum())
         drawn = draws.of(np.searchsorted(present, some[0].cluster))
         if _stackable(some[0]):
-            _fill(some, drawn, slopes[rows], t[rows])
+            _fill(some, drawn, threads, slopes[rows], t[rows])
         else:
             slopes[rows], t[rows] = some[0].statistics(drawn.signs())
         order += members
@@ -81,7 +81,9 @@ def _stackable(resampler: Resampler) -> bool:
     return len(resampler.cluster) <= min(MOST_CLUSTERS, PER_RANK * resampler.rank)
 
 
-def _fill(resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats) -> None:
+def _fill(
+    resamplers: Sequence[Resampler], draws: SignDraws, threads: int, slopes: Floats, t: Floats
+) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
     forms, signs = QuadraticForms(draws), draws.signs()
     most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
@@ -94,7 +96,7 @@ def _fill(resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: 
             studentise(stack, numbers, squares[:, some], slopes[rows, some], t[rows, some])
 
     batches = list(_batches(resamplers, most))
-    for _ in side_by_side(fill, batches, 64 if len(batches) >= SHARED else 1):
+    for _ in side_by_side(fill, batches, threads if len(batches) >= SHARED else 1):
         pass
 
 

@@ -33,7 +33,7 @@ def regsi(data: curve.Data, _: Path) -> curve.Answer:
 def _regsi(data: curve.Data) -> curve.Answer:
     from models.engine.crossing import crossing_sums
     from models.engine.curve import Cells, critical_value, estimate_curve
-    from models.engine.joint import ObservedCurve, joint_test
+    from models.engine.joint import ObservedCurve, described, joint_test
     from models.engine.projection import condense, project
     from models.engine.resampling import Resampler
     from models.engine.stacked import statistics_of
@@ -54,7 +54,7 @@ def _regsi(data: curve.Data) -> curve.Answer:
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(size - 1.0) * one)
     joint_test(
-        lambda part: [statistics_of([resampler], everyone, part)],
+        lambda part: described(observed, [statistics_of([resampler], everyone, part)]),
         observed,
         ("cluster", size),
         DRAWS,

@@ -8,7 +8,7 @@ import pytest
 from models.design import Floats
 from models.engine.crossing import crossing_sums
 from models.engine.curve import Cells, critical_value, estimate_curve
-from models.engine.joint import ObservedCurve, curve_statistics, joint_test
+from models.engine.joint import ObservedCurve, curve_statistics, described, joint_test
 from models.engine.projection import condense, project
 from models.engine.resampling import NullScores, Resampler, studentise
 from models.engine.results import JointTest
@@ -47,7 +47,7 @@ def curve_test(
     observed = ObservedCurve(t, found.estimate, one, critical_value(n_clusters - 1.0) * one)
     named = ("country", n_clusters)
     joint, wild, adjusted = joint_test(
-        lambda part: [statistics_of([resampler], everyone, part)],
+        lambda part: described(observed, [statistics_of([resampler], everyone, part)]),
         observed,
         named,
         draws,
@@ -158,7 +158,7 @@ def against_nothing(n_clusters: int, draws: int) -> tuple[JointTest, Floats, Flo
     observed = ObservedCurve(np.array([5.0, 3.0]), one, one, 2.0 * one)
     named = ("country", n_clusters)
     return joint_test(
-        lambda part: [(np.zeros((2, len(part))), np.zeros((2, len(part))))],
+        lambda part: described(observed, [(np.zeros((2, len(part))), np.zeros((2, len(part))))]),
         observed,
         named,
         draws,
