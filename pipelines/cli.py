@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data.errors import BadInput, RegsiError
-from models.engine.memory import keep_freed
+from models.engine.memory import collect_rarely, keep_freed
 from pipelines.session import Session, checked_home, default_home
 
 COMMANDS = {
@@ -169,6 +169,7 @@ def entry() -> NoReturn:
     types still referenced and prints a page about it.
     """
     keep_freed()
+    collect_rarely()
     code = main()
     atexit._run_exitfuncs()  # stops Prefect's server, among others
     for stream in (sys.stdout, sys.stderr):

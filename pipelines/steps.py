@@ -5,12 +5,13 @@ publisher files --load_data--> warehouse --study_panel--> panel --estimate--> re
 
 from __future__ import annotations
 
+import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
@@ -26,8 +27,8 @@ from models.study import Study
 from models.study.results import StudyResults
 from pipelines.session import Session
 
-if TYPE_CHECKING:
-    from models.engine.beside import Ask
+# sends what is to be computed; the call that it returns waits for the answer, None if none came
+Ask = Callable[[bytes], Callable[[], bytes | None]]
 
 
 def datasets_for(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -129,13 +130,14 @@ def specification_curve(
 
     `ask` has another process on this machine compute the main model's part.
     """
+    answer = None if ask is None else ask(pickle.dumps((study, panel)))
     # loaded only when a curve is drawn: `fit` starts without it
     from models.engine.beside import Beside
     from models.engine.multiverse import run_curve
 
     with session.step(f"specification curve of {study.id}"):
-        if ask is not None:
-            return run_curve(study, panel, session.say, partial(Beside, ask=ask))
+        if answer is not None:
+            return run_curve(study, panel, session.say, partial(Beside, answer=answer))
         if dask is None:
             return run_curve(study, panel, session.say)
         from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for

@@ -1,7 +1,8 @@
 """The main model's part of a multiverse, computed by a process beside the one that draws the curve.
 
 This module is both ends of it: the workplace here, and as a program (`python -m`) the other side,
-which takes a setting from standard input and answers with its main model on standard output.
+which takes a study and its panel from standard input and answers with the main model on standard
+output.
 """
 
 from __future__ import annotations
@@ -17,30 +18,29 @@ from threadpoolctl import threadpool_limits
 
 from models.engine.chunks import Here
 from models.engine.main_model import MainModel
-from models.engine.memory import keep_freed
-from models.engine.setting import Setting
+from models.engine.memory import collect_rarely, keep_freed
+from models.engine.setting import Setting, lay_out
 from models.engine.threads import processors
 
-Ask = Callable[[bytes], Callable[[], bytes | None]]
+Answer = Callable[[], bytes | None]  # waits for what comes, None if nothing came of it
 
 
 class Beside(Here):
     """This process, with the main model left to another one.
 
-    `ask` sends that one a setting; the call that it returns waits for the answer, None if nothing
-    came of it. Then the same is computed here.
+    That one was sent the study and its panel; what it does not answer is computed here.
     """
 
-    def __init__(self, setting: Setting, ask: Ask) -> None:
+    def __init__(self, setting: Setting, answer: Answer) -> None:
         super().__init__(setting)
-        self._ask = ask
+        self._answer = answer
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
-        """The main model's audit and influence analysis, begun by the other process."""
-        asked, here = self._ask(pickle.dumps(self.setting)), super().main_model(say)
+        """The main model's audit and influence analysis, as the other process computes them."""
+        here = super().main_model(say)
 
         def wait() -> MainModel:
-            answer = asked()
+            answer = self._answer()
             if answer is None:
                 return here()
             try:
@@ -53,13 +53,15 @@ class Beside(Here):
 
 
 def main() -> None:
-    """The other process: a setting comes in, its main model goes out."""
+    """The other process: a study and its panel come in, the main model goes out."""
     keep_freed()
+    collect_rarely()
     Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
-    setting: Setting = pickle.load(sys.stdin.buffer)
+    study, panel = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
         # one processor is for the process that draws the curve
-        found = Here(setting, max(1, processors() - 1)).main_model(lambda _: None)()
+        here = Here(lay_out(study, panel), max(1, processors() - 1))
+        found = here.main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
     sys.stdout.buffer.flush()
     os._exit(0)  # the answer is read to its end, and taking all modules down takes a while

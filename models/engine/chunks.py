@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from models.engine.declared import Stratum
 from models.engine.estimation import estimate_groups
@@ -34,9 +34,9 @@ CELLS = 512  # at most in a chunk: enough to fill matrix products, few enough to
 
 @dataclass(frozen=True)
 class ChunkTable:
-    """One chunk's estimates: rows of the curve's table, failures by reason, clusters present."""
+    """One chunk's estimates: columns of the curve's table, failures by reason, clusters present."""
 
-    table: pd.DataFrame
+    columns: Mapping[str, NDArray[Any]]
     failed: Mapping[str, int]
     cells: int
     present: Indices

@@ -81,8 +81,6 @@ def symmetric_products(left: Floats, right: Floats) -> Floats:
 
 def cross_products(unit: Floats, scale: Floats, groupings: Sequence[Grouping]) -> CrossProducts:
     """Condense weighted columns of unit length (n, p), once `scale` (p,) long, by each grouping."""
-    root: Floats = np.asarray(np.linalg.qr(unit, mode="r"))
-    short = unit.shape[1] - len(root)  # positive where there are fewer rows than columns
     groups = tuple(
         GroupProducts(
             packed_by_group(unit, grouping.codes, grouping.n_groups),
@@ -91,7 +89,15 @@ def cross_products(unit: Floats, scale: Floats, groupings: Sequence[Grouping]) -
         )
         for grouping in groupings
     )
-    return CrossProducts(np.pad(root, ((0, short), (0, 0))), scale, len(unit), groups)
+    return CrossProducts(triangle(unit), scale, len(unit), groups)
+
+
+def triangle(columns: Floats) -> Floats:
+    """R (p, p) with R'R = Z'Z for columns Z (n, p), its last rows zero where n is less than p."""
+    root = np.zeros((columns.shape[1], columns.shape[1]))
+    found = np.linalg.qr(columns, mode="r")
+    root[: len(found)] = found
+    return root
 
 
 def packed_by_group(Z: Floats, codes: Codes, n_groups: int) -> Floats:

@@ -180,8 +180,7 @@ def _reasons(
         # in units of unit-length columns, an error of this size is round-off
         no_error: ~(error > ROUND_OFF * np.maximum(estimate, 1.0)),
     }
-    reasons = [""] * len(cells)
-    for reason, holds in reversed(conditions.items()):  # the first that holds is given
-        for k in np.flatnonzero(holds):
-            reasons[k] = reason
-    return tuple(reasons)
+    # the first that holds is given
+    every = np.stack([*conditions.values(), np.ones(len(cells), dtype=bool)])
+    names = (*conditions, "")
+    return tuple(names[k] for k in every.argmax(axis=0))

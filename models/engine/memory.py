@@ -1,13 +1,15 @@
-"""Memory that arrays leave behind, kept for the next ones."""
+"""Memory in processes that end with their work: kept for the next arrays, rarely searched."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 from contextlib import suppress
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # their numbers in glibc's malloc.h
 LARGEST = 2**25  # array that is kept: older versions refuse more
 KEPT = 2**30
+CONTAINERS = 50_000  # more than were there, before cycles among them are looked for
 
 
 def keep_freed() -> None:
@@ -15,10 +17,18 @@ def keep_freed() -> None:
 
     glibc hands large arrays back to the system one by one, and the next one of the same size is
     fetched anew, page by page: a quarter of the time of thousands of arrays of a few megabytes.
-    For processes that end with their work. Other C libraries have no such switch and stay as they
-    are.
+    Other C libraries have no such switch and stay as they are.
     """
     with suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(MMAP_THRESHOLD, LARGEST)
         libc.mallopt(TRIM_THRESHOLD, KEPT)
+
+
+def collect_rarely() -> None:
+    """Have Python look for unreachable cycles once in 50,000 new containers instead of 700.
+
+    Importing the libraries makes three times as many, none of them unreachable, and is a tenth
+    faster without two hundred searches.
+    """
+    gc.set_threshold(CONTAINERS)

@@ -18,7 +18,7 @@ from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import MainModel
 from models.engine.results import Curve, DroppedCells, JointTest
 from models.engine.setting import Setting, lay_out
-from models.engine.specs_table import WORKING
+from models.engine.specs_table import WORKING, specs_table
 from models.engine.summary import axes_of, summarise, variance_shares
 from models.study import Study
 
@@ -46,8 +46,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     main_model = workplace.main_model(say)
     chunks = _estimate(setting, workplace, say)
     dropped = (*setting.declared.excluded, *_failed(chunks))
-    tables = [chunk.table for chunk in chunks] or [pd.DataFrame()]
-    specs = pd.concat(tables, ignore_index=True)
+    specs = specs_table([chunk.columns for chunk in chunks if chunk.columns])
     if specs.empty:
         reasons = "; ".join(f"{part.reason} ({part.cells})" for part in dropped)
         todo = "widen the samples or drop choices"
@@ -130,7 +129,7 @@ def _joint(
 ) -> tuple[JointTest, pd.DataFrame]:
     """The joint test; the specifications with their resampled p-values, in declared order."""
     present = np.unique(np.concatenate([chunk.present for chunk in chunks]))
-    estimated = [k for k, chunk in enumerate(chunks) if len(chunk.table)]
+    estimated = [k for k, chunk in enumerate(chunks) if chunk.columns]
     observed = ObservedCurve(
         t=specs["one_way"].to_numpy(),
         standardised=specs["standardised"].to_numpy(),

@@ -18,7 +18,13 @@ import numpy as np
 from models.absorb import absorb_stacked, dense_codes, group_sums, group_totals, is_nested
 from models.design import Codes, Floats
 from models.engine.crossing import Condensed
-from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts, packed_products
+from models.engine.crossproducts import (
+    NO_VARIATION,
+    CrossProducts,
+    GroupProducts,
+    packed_products,
+    triangle,
+)
 from models.engine.pieces import Pieces, distinct_pieces
 from models.engine.samples import SampleGroup
 from models.engine.subsets import Indices
@@ -221,10 +227,9 @@ def _condensed(
     scale[scale**2 <= NO_VARIATION * before] = 0.0
     Z *= np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
     by_cluster = Z.reshape(n_clusters, -1, p)
-    root = np.linalg.qr(Z, mode="r")
     n_rows = n_obs / triangles.weight[pieces].sum()  # weights count rows
     products = CrossProducts(
-        np.pad(root, ((0, p - len(root)), (0, 0))),
+        triangle(Z),
         scale * triangles.unit[columns] * np.sqrt(n_rows),
         n_obs,
         (GroupProducts(packed_products(by_cluster), r + int(triangles.nested), 1.0),),

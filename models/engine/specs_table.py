@@ -1,4 +1,4 @@
-"""Sample groups' estimates as rows of the curve's table."""
+"""Sample groups' estimates as columns of the curve's table."""
 
 from __future__ import annotations
 
@@ -27,29 +27,33 @@ def chunk_table(
     position: int,
     stratum: Stratum,
     estimated: Sequence[tuple[SampleGroup, GroupEstimates]],
-) -> pd.DataFrame:
-    """One row for each estimated cell, as `Curve.specs` describes them, and the WORKING columns.
+) -> Mapping[str, NDArray[Any]]:
+    """Columns (S,) over estimated cells, as `Curve.specs` describes them, and the WORKING ones.
 
-    position is that of the stratum among the declared ones; no rows where nothing was estimated.
+    position is that of the stratum among the declared ones; no columns where nothing was estimated.
     """
     parts = [_cells(group, found) for group, found in estimated if any(found.usable)]
     if not parts:
-        return pd.DataFrame()
+        return {}
     cells = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     pair, subset = cells["pair"], cells["declared"]
     chosen = _choices(setting, stratum, pair, subset)
     unit = _units(setting, stratum)[pair]
     n_pairs, n_subsets = stratum.wanted.shape
-    return pd.DataFrame(
-        {
-            **chosen,
-            **_figures(cells),
-            "standardised": cells["estimate"] * unit,
-            "unit": unit,
-            "order": (position * n_pairs + pair) * n_subsets + subset,
-            "main": _is_main(setting, stratum, pair, subset),
-        }
-    )
+    return {
+        **chosen,
+        **_figures(cells),
+        "standardised": cells["estimate"] * unit,
+        "unit": unit,
+        "order": (position * n_pairs + pair) * n_subsets + subset,
+        "main": _is_main(setting, stratum, pair, subset),
+    }
+
+
+def specs_table(parts: Sequence[Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
+    """One row for each estimated cell of all chunks."""
+    names = parts[0] if parts else ()
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
 
 
 def _cells(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[Any]]:
@@ -93,13 +97,16 @@ def _choices(
 ) -> Mapping[str, Any]:
     """What each cell chose, in the words of the study file."""
     pairs = np.array(stratum.pairs, dtype=object)[pair]
+    same = {
+        "effects": " + ".join(stratum.effects) or "none",
+        "sample": stratum.sample,
+        "weights": stratum.weights or "none",
+    }
     return {
         "outcome": pairs[:, 0],
         "treatment": pairs[:, 1],
         "controls": setting.declared.labels[subset],
-        "effects": " + ".join(stratum.effects) or "none",
-        "sample": stratum.sample,
-        "weights": stratum.weights or "none",
+        **{name: np.full(len(pair), text, dtype=object) for name, text in same.items()},
     }
 
 

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from models.engine.beside import Beside
 from models.engine.chunks import Here
 from models.engine.multiverse import run_curve
 from models.engine.results import as_document
-from models.engine.setting import Setting, lay_out
+from models.engine.setting import Setting
 from models.study import Study
 from models.study.file import read_study
 from pipelines import second_process
@@ -87,7 +87,9 @@ def ended(second: SecondProcess) -> bool:
 
 
 def document(study: Study, panel: Panel, second: SecondProcess | None = None) -> str:
-    workplace = Here if second is None else partial(Beside, ask=second.ask)
+    workplace: Callable[[Setting], Here] = Here
+    if second is not None:
+        workplace = partial(Beside, answer=second.ask(pickle.dumps((study, panel))))
     return json.dumps(as_document(run_curve(study, panel, lambda _: None, workplace)))
 
 
@@ -126,7 +128,7 @@ def test_a_question_that_it_cannot_read_is_no_fault(second: SecondProcess) -> No
 def test_an_answer_that_is_none_is_not_missed(tmp_path: Path, answer: bytes) -> None:
     """What else starts with the interpreter may have written to the same stream."""
     study, panel = prepared(tmp_path)
-    beside = partial(Beside, ask=lambda _: lambda: answer)
+    beside = partial(Beside, answer=lambda: answer)
     found = run_curve(study, panel, lambda _: None, beside)
     assert json.dumps(as_document(found)) == document(study, panel)
 
@@ -159,15 +161,15 @@ def test_where_none_can_be_started_nothing_is_missed(
 
 def test_it_leaves_with_its_parent(tmp_path: Path) -> None:
     """Its parent is killed while it computes: it is gone within seconds."""
-    setting = tmp_path / "setting"
-    setting.write_bytes(pickle.dumps(lay_out(*prepared(tmp_path))))
+    question = tmp_path / "question"
+    question.write_bytes(pickle.dumps(prepared(tmp_path)))
     wait = "import pickle, time; from models.engine import beside, chunks\n"
     wait += "chunks.Here.main_model = lambda *_: lambda: time.sleep(60)\nbeside.main()"
     told = "import subprocess, sys, time\n"
     told += "command = [sys.executable, '-c', sys.argv[2]]\n"
     told += "child = subprocess.Popen(command, stdin=open(sys.argv[1]))\n"
     told += "print(child.pid, flush=True)\ntime.sleep(60)"
-    command = [sys.executable, "-c", told, str(setting), wait]
+    command = [sys.executable, "-c", told, str(question), wait]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
@@ -190,17 +192,17 @@ def alive(process: int) -> bool:
     return state != "Z"
 
 
-def interrupted(second: SecondProcess, setting: Setting) -> None:
+def interrupted(second: SecondProcess, question: bytes) -> None:
     with second:
-        second.ask(pickle.dumps(setting))
+        second.ask(question)
         raise KeyboardInterrupt
 
 
 def test_none_is_left_behind(tmp_path: Path) -> None:
     with SecondProcess() as idle:
         pass
-    busy, setting = SecondProcess(), lay_out(*prepared(tmp_path))
+    busy, question = SecondProcess(), pickle.dumps(prepared(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        interrupted(busy, setting)
+        interrupted(busy, question)
     assert ended(idle)
     assert ended(busy)
