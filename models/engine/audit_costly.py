@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from models.engine.sign_draws import sign_draws
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
-NUMBERS = 2**20  # in what is held of a block of draws
+NUMBERS = 2**20  # in the products of a block of draws
 MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held for each cluster
 
 
@@ -107,8 +108,8 @@ def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
-    flips, every = sign_draws(n_clusters, DRAWS, seed)
-    signs = flips.astype(np.float64)
+    signs, every = sign_draws(n_clusters, DRAWS, seed)
+    drawn = _drawn(sums.outcome, signs.astype(np.float64))
     spare = 0 if every else 1
 
     def p_values(fits: PlaceboFits) -> Floats:
@@ -116,40 +117,66 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         squares = sums.squares(fits.x).T
         under_null = scores + fits.beta[:, None] * squares
         own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
-        squared = _sums_of_squares(under_null, own, products, sums.outcome, signs)
-        np.maximum(squared, no_squares(under_null)[:, None], out=squared)
-        drawn = np.abs(under_null @ signs) / np.sqrt(squared)
-        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores)))
-        extreme = (drawn >= found[:, None] * (1.0 - 1e-9)).sum(axis=1)
-        return np.asarray((extreme + spare) / (signs.shape[1] + spare))
+        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * (1.0 - 1e-9)
+        extreme = np.full(len(found), spare)
+        for part in drawn():
+            squared = _sums_of_squares(under_null, own, products, part)
+            np.maximum(squared, no_squares(under_null)[:, None], out=squared)
+            t = np.abs(under_null @ part.signs) / np.sqrt(squared)
+            extreme += np.count_nonzero(t >= found[:, None], axis=1)
+        return np.asarray(extreme / (signs.shape[1] + spare))
 
     return Judge("wild-cluster", (name,), None, n_clusters, p_values)
 
 
+@dataclass(frozen=True)
+class DrawnOutcomes:
+    """D draws w of the outcome: signs (G, D), and what the rest of the model takes of them.
+
+    The same for all placebos: r (q, D), the sum of outcome_g w_g over clusters; each (G q, D), the
+    products w_g r; pairs (q q, D), those of r with itself.
+    """
+
+    signs: Floats
+    r: Floats
+    each: Floats
+    pairs: Floats
+
+
+def _drawn(outcome: Floats, signs: Floats) -> Callable[[], Iterable[DrawnOutcomes]]:
+    """Draws by blocks of bounded size: kept if they are one block, else made anew each time."""
+    n_clusters, q = outcome.shape
+    step = max(1, NUMBERS // max(1, q * (n_clusters + q)))
+
+    def block(start: int) -> DrawnOutcomes:
+        w = signs[:, start : start + step]
+        r = outcome.T @ w
+        each, pairs = (of[:, None] * r for of in (w, r))
+        return DrawnOutcomes(w, r, each.reshape(-1, w.shape[1]), pairs.reshape(-1, w.shape[1]))
+
+    starts = range(0, signs.shape[1], step)
+    kept = [block(0)] if len(starts) == 1 else None
+    return lambda: kept or map(block, starts)
+
+
 def _sums_of_squares(
-    scores: Floats, own: Floats, products: Floats, outcome: Floats, signs: Floats
+    scores: Floats, own: Floats, products: Floats, drawn: DrawnOutcomes
 ) -> Floats:
-    """Sums (B, D) over clusters of the squared scores of B refitted placebos, draws w (G, D).
+    """Sums (B, D) over clusters of the squared scores of B refitted placebos, for draws w.
 
     A cluster's score is a_g w_g - p_g'r - s_g a'w: scores a and own s are (B, G), products p
-    (G, B, q), and r = sum of outcome_g w_g, what controls and crossing effects take of the drawn
-    outcome, is the same for all placebos. Multiplied out, so that draws meet placebos in matrix
-    products; as in `NullScores`, which has other outcomes as well.
+    (G, B, q), and r is what controls and crossing effects take of the drawn outcome. Multiplied
+    out, so that draws meet placebos in matrix products; as in `NullScores`, which has other
+    outcomes as well.
     """
-    n_clusters, n_placebos, q = products.shape
+    n_placebos = len(scores)
     by_placebo = products.transpose(1, 0, 2)
-    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, n_clusters * q)
-    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos * q, q)
+    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, -1)
+    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos, -1)
     crossed = (own[:, None, :] @ by_placebo)[:, 0]
-    constant, squares = (scores**2).sum(axis=1), (own**2).sum(axis=1)
-    total = np.empty((n_placebos, signs.shape[1]))
-    step = max(1, NUMBERS // (max(1, q) * (n_clusters + n_placebos)))
-    for start in range(0, signs.shape[1], step):
-        w = signs[:, start : start + step]
-        r, summed = outcome.T @ w, scores @ w
-        each = (w[:, None] * r).reshape(n_clusters * q, w.shape[1])
-        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, w.shape[1]), r)
-        shared = 2.0 * (crossed @ r - (scores * own) @ w) + summed * squares[:, None]
-        part = constant[:, None] - 2.0 * weighted @ each + fitted + summed * shared
-        total[:, start : start + step] = part
-    return total
+    constant, squares = (np.einsum("bg,bg->b", of, of)[:, None] for of in (scores, own))
+    summed = scores @ drawn.signs
+    shared = 2.0 * (crossed @ drawn.r - (scores * own) @ drawn.signs) + summed * squares
+    total = constant - 2.0 * weighted @ drawn.each + gram @ drawn.pairs
+    total += summed * shared
+    return np.asarray(total)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.optimize import fmin_l_bfgs_b
 
 from data.errors import BadInput
 from models.design import Floats
@@ -145,6 +144,8 @@ def starts(data: CrossProducts) -> list[Floats]:
 
 def descended(data: CrossProducts, theta: Floats) -> Point:
     """The bottom of the valley that theta (t,) lies in."""
+    from scipy.optimize import fmin_l_bfgs_b  # it loads slowly, and reading a study needs it not
+
     diagonal = diagonals(data)
     bounds = [(0.0, None) if on else (None, None) for on in diagonal]
     for _ in range(5):
