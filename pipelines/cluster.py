@@ -44,7 +44,7 @@ from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
 from models.study import Study
 
-PATIENCE = "20s"  # for the scheduler to answer
+PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again
 FEWEST = 4  # chunks that are worth a Prefect task
 WORTH = 2**20  # resampled statistics that are worth a task
@@ -54,18 +54,29 @@ AFTER = -1  # Dask's priority for what is not waited for until the end
 def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
     """`run_curve` on the cluster whose scheduler is at `address`: the same curve, bit for bit.
 
-    Raises SourceOutOfReach where no scheduler answers there.
+    Raises SourceOutOfReach where no scheduler answers there, or none that has a worker.
     """
+    with _reached(address) as client, _settings_for(client):
+        runner: Any = DaskTaskRunner(address=client.scheduler.address)
+        asked = _Asked(lambda: run_curve(study, panel, say, _OnDask))
+        return _multiverse.with_options(task_runner=runner)(asked)
+
+
+def _reached(address: str) -> Client:
+    where = f"--dask {address}"
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as fault:
         what = f"no scheduler answers ({fault})"
         todo = "start one with `dask scheduler` and `dask worker ADDRESS`"
-        raise SourceOutOfReach(f"--dask {address}", what, todo) from None
-    with client, _settings_for(client):
-        runner: Any = DaskTaskRunner(address=client.scheduler.address)
-        asked = _Asked(lambda: run_curve(study, panel, say, _OnDask))
-        return _multiverse.with_options(task_runner=runner)(asked)
+        raise SourceOutOfReach(where, what, todo) from None
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        client.close()
+        todo = "start some with `dask worker ADDRESS`"
+        raise SourceOutOfReach(where, "the scheduler has no workers", todo) from None
+    return client
 
 
 class _Asked:

@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,12 @@ import pandas as pd
 import pytest
 from distributed import Client
 
+from data.errors import SourceOutOfReach
 from data.panels.own import read_own_panel
 from models.engine.multiverse import run_curve
-from models.engine.results import as_document
+from models.engine.results import Curve, as_document
 from models.study.file import read_study
+from pipelines import cluster as on_cluster
 
 PROJECT = Path(__file__).resolve().parents[2]
 DASK = Path(sys.executable).with_name("dask")
@@ -93,6 +95,13 @@ class Cluster:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     """One scheduler and two workers of one thread."""
+    with started(tmp_path, 2) as both:
+        yield both
+
+
+@contextmanager
+def started(tmp_path: Path, n_workers: int) -> Iterator[Cluster]:
+    """One scheduler and workers of one thread; they end with the context."""
     note = tmp_path / "scheduler.json"
     common = ["--scheduler-file", str(note), "--no-dashboard"]
     with ExitStack() as stack:
@@ -108,11 +117,12 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
             return process
 
         start("scheduler", "--host", "127.0.0.1", "--port", "0")
-        workers = [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(2)]
+        workers = [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(n_workers)]
         wait_until(note.exists)
         address = json.loads(note.read_text("utf-8"))["address"]
         with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+            if n_workers:
+                client.wait_for_workers(n_workers, timeout=60)
             pids = {pid: where for where, pid in client.run(os.getpid).items()}
         yield Cluster(address, {pids[worker.pid]: worker for worker in workers})
 
@@ -173,14 +183,26 @@ def test_two_workers_one_killed_give_the_bits_of_one_process(
     assert (folder / "curve.json").read_text("utf-8") == here(path)
 
 
-def test_a_scheduler_that_does_not_answer_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from data.errors import SourceOutOfReach
-    from pipelines import cluster as on_cluster
-
-    monkeypatch.setattr(on_cluster, "PATIENCE", "1s")
+@pytest.fixture
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Curve]:
+    """The curve of a small study on the cluster at an address, asked for with little patience."""
+    monkeypatch.setattr(on_cluster, "PATIENCE", 1.0)
     path = write_study(tmp_path / "study", "alone", 3)
     panel = read_own_panel(path.parent / "panel.csv", "geo", "year", "country", None)
+    study = read_study(path)
+    return lambda address: on_cluster.curve_on_dask(study, panel, lambda _: None, address)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(asked: Callable[[str], Curve]) -> None:
     with pytest.raises(SourceOutOfReach, match="no scheduler answers"):
-        on_cluster.curve_on_dask(read_study(path), panel, lambda _: None, "tcp://127.0.0.1:9")
+        asked("tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_without_workers_is_not_waited_for(
+    tmp_path: Path, asked: Callable[[str], Curve]
+) -> None:
+    with (
+        started(tmp_path, 0) as cluster,
+        pytest.raises(SourceOutOfReach, match="has no workers; start some"),
+    ):
+        asked(cluster.address)
