@@ -107,11 +107,11 @@ def fit_projected(sample: AuditSample, basis: Floats, x: Floats) -> PlaceboFits:
     x -= basis @ (weighted.T @ x)
     y = sample.projected.Z[:, 0]
     y = y - basis @ (weighted.T @ y)
-    information = np.einsum("i,ib,ib->b", w, x, x, optimize=True)
+    information = np.einsum("ib,ib->b", w[:, None] * x, x)
     known = np.where(information > 0, information, np.nan)  # of a placebo with something left
     beta = ((w * y) @ x) / known
     scores = np.subtract(y[:, None], beta * x)  # residuals so far
-    rss = np.einsum("i,ib,ib->b", w, scores, scores, optimize=True)
+    rss = np.einsum("ib,ib->b", w[:, None] * scores, scores)
     scores *= x
     scores *= w[:, None]
     return PlaceboFits(x, y, scores, beta, information, rss)

@@ -44,7 +44,7 @@ def crossing_sums(projected: Projected, cluster: Codes, n_clusters: int) -> Floa
         return np.zeros((n_clusters, unit.shape[1], 0))
     gram = _gram(projected, nested, crossing)
     basis = _inverse_root(gram, _heaviest(projected, crossing))
-    return np.einsum("glp,lr->gpr", np.concatenate(sums, axis=1), basis, optimize=True)
+    return np.concatenate(sums, axis=1).transpose(0, 2, 1) @ basis
 
 
 def crossing_columns(projected: Projected, cluster: Codes) -> Floats:
