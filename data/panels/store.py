@@ -47,7 +47,7 @@ def read_panel(path: Path) -> Panel:
     """The panel stored at `path`. Raises BadInput for a file that this module did not write."""
     content = path.read_bytes()
     try:
-        table = pq.read_table(pa.BufferReader(content), page_checksum_verification=True)
+        table = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True).read()
         about = json.loads(table.schema.metadata[_KEY])
         frame = table.replace_schema_metadata(None).to_pandas()
     except (pa.ArrowInvalid, OSError, KeyError, TypeError, ValueError):
