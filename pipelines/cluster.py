@@ -10,6 +10,7 @@ workers exchange the resampled statistics among themselves and describe them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 import dask
 import pandas as pd
-from distributed import Client
+from distributed import CancelledError, Client
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client as prefect_client
@@ -54,16 +55,24 @@ AFTER = -1  # Dask's priority for what is not waited for until the end
 def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
     """`run_curve` on the cluster whose scheduler is at `address`: the same curve, bit for bit.
 
-    Raises SourceOutOfReach where no scheduler answers there, or none that has a worker.
+    Raises SourceOutOfReach where no scheduler answers there, or none that has a worker, or where
+    it is lost on the way.
     """
     with _reached(address) as client, _settings_for(client):
         runner: Any = DaskTaskRunner(address=client.scheduler.address)
         asked = _Asked(lambda: run_curve(study, panel, say, _OnDask))
-        return _multiverse.with_options(task_runner=runner)(asked)
+        try:
+            return _multiverse.with_options(task_runner=runner)(asked)
+        except (CancelledError, OSError):
+            what, todo = "the scheduler was lost on the way", "start it again, and then this run"
+            raise SourceOutOfReach(f"--dask {address}", what, todo) from None
 
 
 def _reached(address: str) -> Client:
     where = f"--dask {address}"
+    if dask.config.get("logging", None) is None:  # lost workers are no fault, others are said once
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as fault:

@@ -86,9 +86,10 @@ def here(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A scheduler's address and its workers, by their own addresses."""
+    """A scheduler, its address, and its workers, by their own addresses."""
 
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: dict[str, subprocess.Popen[bytes]]
 
 
@@ -116,7 +117,7 @@ def started(tmp_path: Path, n_workers: int) -> Iterator[Cluster]:
             stack.callback(process.kill)
             return process
 
-        start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0")
         workers = [start("worker", "--nthreads", "1", "--no-nanny") for _ in range(n_workers)]
         wait_until(note.exists)
         address = json.loads(note.read_text("utf-8"))["address"]
@@ -124,7 +125,7 @@ def started(tmp_path: Path, n_workers: int) -> Iterator[Cluster]:
             if n_workers:
                 client.wait_for_workers(n_workers, timeout=60)
             pids = {pid: where for where, pid in client.run(os.getpid).items()}
-        yield Cluster(address, {pids[worker.pid]: worker for worker in workers})
+        yield Cluster(address, scheduler, {pids[worker.pid]: worker for worker in workers})
 
 
 def wait_until(true: object, seconds: float = 150.0) -> None:
@@ -156,12 +157,9 @@ def kill_one_at_work(cluster: Cluster) -> tuple[str, ...]:
     return tuple(lost)
 
 
-@pytest.mark.slow  # Prefect's server, and Prefect in each worker, take most of its minute to start
-def test_two_workers_one_killed_give_the_bits_of_one_process(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    path = write_study(tmp_path / "study", "struck", 2)
-    home = tmp_path / "home"
+@contextmanager
+def running(path: Path, home: Path, cluster: Cluster) -> Iterator[subprocess.Popen[str]]:
+    """`regsi run` of a study on a cluster, killed if the test ends before it does."""
     command = [sys.executable, "-m", "pipelines.cli", "run", str(path)]
     with subprocess.Popen(
         [*command, "--home", str(home), "--dask", cluster.address],
@@ -172,15 +170,38 @@ def test_two_workers_one_killed_give_the_bits_of_one_process(
         text=True,
     ) as run:
         try:
-            lost = kill_one_at_work(cluster)
-            told, _ = run.communicate(timeout=200)
-        except BaseException:
+            yield run
+        finally:
             run.kill()
-            raise
+
+
+@pytest.mark.slow  # Prefect's server, and Prefect in each worker, take most of its minute to start
+def test_two_workers_one_killed_give_the_bits_of_one_process(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path / "study", "struck", 2)
+    home = tmp_path / "home"
+    with running(path, home, cluster) as run:
+        lost = kill_one_at_work(cluster)
+        told, _ = run.communicate(timeout=200)
     assert run.returncode == 0, told
     assert lost, "the worker was killed while it had nothing to do"
     (folder,) = home.glob("runs/struck-*")
     assert (folder / "curve.json").read_text("utf-8") == here(path)
+
+
+@pytest.mark.slow  # as above
+def test_a_scheduler_lost_on_the_way_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    path = write_study(tmp_path / "study", "forlorn", 4)
+    with running(path, tmp_path / "home", cluster) as run:
+        with Client(cluster.address, set_as_default=False) as client:
+            wait_until(lambda: any(client.processing().values()))
+        cluster.scheduler.kill()
+        told, _ = run.communicate(timeout=200)
+    assert run.returncode == 4, told
+    assert told.splitlines()[-1].startswith(f"error: --dask {cluster.address}: the scheduler was")
+    assert "Traceback" not in told
+    assert not list(tmp_path.glob("home/runs/forlorn-*"))
 
 
 @pytest.fixture
