@@ -18,7 +18,7 @@ from typing import Any
 
 import dask
 import pandas as pd
-from distributed import CancelledError, Client
+from distributed import CancelledError, Client, KilledWorker
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client as prefect_client
@@ -48,8 +48,8 @@ from models.study import Study
 PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again
 FEWEST = 4  # chunks that are worth a Prefect task
-WORTH = 2**20  # resampled statistics that are worth a task
-AFTER = -1  # Dask's priority for what is not waited for until the end
+WORTH = 2**20  # resampled statistics that a task describes, at least
+AFTER = -1  # Dask's priority for what is needed last
 
 
 def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
@@ -65,7 +65,10 @@ def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
             return _multiverse.with_options(task_runner=runner)(asked)
         except (CancelledError, OSError):
             what, todo = "the scheduler was lost on the way", "start it again, and then this run"
-            raise SourceOutOfReach(f"--dask {address}", what, todo) from None
+        except KilledWorker:
+            what = "four workers were lost one after the other, all at the same task"
+            todo = "give them more memory"
+        raise SourceOutOfReach(f"--dask {address}", what, todo)
 
 
 def _reached(address: str) -> Client:
@@ -145,7 +148,7 @@ class _OnDask:
         few = max(WORTH // len(observed.t), -(-len(draws) // self.threads))
         futures = [
             self.client.submit(
-                _described, self.client.map(_some, drawn, some=some), observed, pure=False
+                _null_curves, self.client.map(_some, drawn, some=some), observed, pure=False
             )
             for some in pieces(len(draws), few)
         ]
@@ -173,22 +176,23 @@ def _settings_for(client: Client) -> Iterator[None]:
 
 
 @cache
-def _as_anywhere() -> None:
-    """One thread for matrix products, for good, gives the same bits on every machine.
+def _one_blas_thread() -> None:
+    """Holds this worker to one thread for matrix products: the same bits on every machine.
 
-    A worker's tasks would lift such a limit for each other if each of them set its own.
+    It stays so after the run. Tasks of several threads, each with a limit of its own, would lift
+    it for each other.
     """
     threadpool_limits(limits=1, user_api="blas")
 
 
 @task(task_run_name="chunks from {start}", persist_result=False, cache_policy=NO_CACHE)
 def _tables(here: Here, start: int, end: int) -> list[ChunkTable]:
-    _as_anywhere()
+    _one_blas_thread()
     return [here.table(chunk) for chunk in range(start, end)]
 
 
 def _statistics(chunk: int, here: Here, present: Indices, draws: SignDraws) -> Drawn:
-    _as_anywhere()
+    _one_blas_thread()
     return here.statistics(chunk, present, draws)
 
 
@@ -197,15 +201,15 @@ def _some(drawn: Drawn, some: slice) -> Drawn:
     return slopes[:, some], t[:, some]
 
 
-def _described(drawn: Sequence[Drawn], observed: ObservedCurve) -> NullCurves:
+def _null_curves(drawn: Sequence[Drawn], observed: ObservedCurve) -> NullCurves:
     return joined(list(described(observed, drawn, threads=1)))
 
 
 def _rejections(block: int, here: Here) -> Indices:
-    _as_anywhere()
+    _one_blas_thread()
     return here.rejections(block)
 
 
 def _beside(here: Here) -> tuple[pd.DataFrame, tuple[DeclaredPlacebo, ...]]:
-    _as_anywhere()
+    _one_blas_thread()
     return leave_out(here.setting), declared_placebos(here.setting)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from models.engine.threads import processors
+
+if TYPE_CHECKING:  # it loads the engine
+    from models.engine.beside import Answer
 
 
 class SecondProcess:
@@ -40,7 +43,7 @@ class SecondProcess:
         with self._process:
             pass
 
-    def ask(self, question: bytes) -> Callable[[], bytes | None]:
+    def ask(self, question: bytes) -> Answer:
         """Send what the process reads; the call waits for what it writes, None if nothing came."""
         process = self._process
         if process is None:

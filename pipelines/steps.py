@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from data.errors import BadInput
 from data.ingest import Loaded, ingest
@@ -27,8 +27,8 @@ from models.study import Study
 from models.study.results import StudyResults
 from pipelines.session import Session
 
-# sends what is to be computed; the call that it returns waits for the answer, None if none came
-Ask = Callable[[bytes], Callable[[], bytes | None]]
+if TYPE_CHECKING:
+    from models.engine.beside import Ask
 
 
 def datasets_for(studies: Sequence[Study]) -> tuple[str, ...]:
@@ -133,13 +133,13 @@ def specification_curve(
     answer = None if ask is None else ask(pickle.dumps((study, panel)))
     # loaded only when a curve is drawn: `fit` starts without it
     from models.engine.beside import Beside
+    from models.engine.chunks import Here
     from models.engine.multiverse import run_curve
 
     with session.step(f"specification curve of {study.id}"):
-        if answer is not None:
-            return run_curve(study, panel, session.say, partial(Beside, answer=answer))
-        if dask is None:
-            return run_curve(study, panel, session.say)
-        from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for
+        if dask is not None:
+            from pipelines.cluster import curve_on_dask  # Prefect and Dask, only where asked for
 
-        return curve_on_dask(study, panel, session.say, dask)
+            return curve_on_dask(study, panel, session.say, dask)
+        workplace = Here if answer is None else partial(Beside, answer=answer)
+        return run_curve(study, panel, session.say, workplace)

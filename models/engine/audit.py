@@ -22,6 +22,7 @@ from models.engine.projection import Projected, effects_counted, groupings
 from models.inference.dependence import default_lags
 
 LEVEL = 0.05
+BLOCK = 100  # placebos judged at a time
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class PlaceboFits:
     beta: Floats
     information: Floats
     rss: Floats
+
+    @property
+    def known(self) -> Floats:
+        """The information (B,), NaN for a placebo of which nothing is left."""
+        return np.where(self.information > 0, self.information, np.nan)
 
     def t(self, variance_of_score: Floats) -> Floats:
         """t-statistics (B,) from the variance of the summed score; NaN where there is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from models.absorb import group_sums, is_nested
 from models.design import Codes, Floats
-from models.engine.audit import AuditSample, Judge, PlaceboFits
+from models.engine.audit import BLOCK, AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
@@ -19,7 +19,8 @@ from models.engine.sign_draws import sign_draws
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
-NUMBERS = 2**20  # in the products of a block of draws
+NUMBERS = 2**20  # in the products of a block of draws with clusters and placebos
+KEPT = 2**21  # in the draws that are kept from one block of placebos to the next
 MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held for each cluster
 
 
@@ -99,84 +100,83 @@ def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
 
 def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
     """What CR2 needs to know of B placebo fits, the placebos brought to unit length."""
-    length = np.sqrt(fits.information)
+    length = np.sqrt(fits.known)
     shared = sums.with_treatments(fits.x) / length[:, None]
     scores = group_sums(sums.cluster, fits.scores, None, len(sums.outcome)) / length
-    own = sums.squares(fits.x) / fits.information
+    own = sums.squares(fits.x) / fits.known
     residuals = sums.outcome[:, None, :] - (fits.beta * length)[:, None] * shared
     return Leverage(*sums.eigen, own, shared, residuals, scores)
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
     signs, every = sign_draws(n_clusters, DRAWS, seed)
-    drawn = _drawn(sums.outcome, signs.astype(np.float64))
+    blocks = _blocks(sums.outcome, signs.astype(np.float64))
     spare = 0 if every else 1
 
     def p_values(fits: PlaceboFits) -> Floats:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
         squares = sums.squares(fits.x).T
         under_null = scores + fits.beta[:, None] * squares
-        own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
+        own, products = squares / fits.known[:, None], sums.with_treatments(fits.x)
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * (1.0 - 1e-9)
         extreme = np.full(len(found), spare)
-        for part in drawn():
-            squared = _sums_of_squares(under_null, own, products, part)
+        for block, squared in _sums_of_squares(under_null, own, products, blocks()):
             np.maximum(squared, no_squares(under_null)[:, None], out=squared)
-            t = np.abs(under_null @ part.signs) / np.sqrt(squared)
+            t = np.abs(under_null @ block.signs) / np.sqrt(squared)
             extreme += np.count_nonzero(t >= found[:, None], axis=1)
-        return np.asarray(extreme / (signs.shape[1] + spare))
+        return np.where(np.isnan(found), np.nan, extreme / (signs.shape[1] + spare))
 
     return Judge("wild-cluster", (name,), None, n_clusters, p_values)
 
 
 @dataclass(frozen=True)
 class DrawnOutcomes:
-    """D draws w of the outcome: signs (G, D), and what the rest of the model takes of them.
+    """D draws of the outcome, the same for all placebos: signs w (G, D).
 
-    The same for all placebos: r (q, D), the sum of outcome_g w_g over clusters; each (G q, D), the
-    products w_g r; pairs (q q, D), those of r with itself.
+    taken (q, D), the sum of outcome_g w_g, is what controls and crossing effects take of it;
+    by_cluster (G q, D) are its products with each cluster's sign.
     """
 
     signs: Floats
-    r: Floats
-    each: Floats
-    pairs: Floats
+    taken: Floats
+    by_cluster: Floats
 
 
-def _drawn(outcome: Floats, signs: Floats) -> Callable[[], Iterable[DrawnOutcomes]]:
-    """Draws by blocks of bounded size: kept if they are one block, else made anew each time."""
+def _blocks(outcome: Floats, signs: Floats) -> Callable[[], Iterable[DrawnOutcomes]]:
+    """Gives the draws by blocks: made once if few numbers are in all of them, else made anew."""
     n_clusters, q = outcome.shape
-    step = max(1, NUMBERS // max(1, q * (n_clusters + q)))
+    step = max(1, NUMBERS // max(1, q * (n_clusters + BLOCK)))
 
     def block(start: int) -> DrawnOutcomes:
         w = signs[:, start : start + step]
-        r = outcome.T @ w
-        each, pairs = (of[:, None] * r for of in (w, r))
-        return DrawnOutcomes(w, r, each.reshape(-1, w.shape[1]), pairs.reshape(-1, w.shape[1]))
+        taken = outcome.T @ w
+        return DrawnOutcomes(w, taken, (w[:, None] * taken).reshape(-1, w.shape[1]))
 
     starts = range(0, signs.shape[1], step)
-    kept = [block(0)] if len(starts) == 1 else None
+    few = n_clusters * q * signs.shape[1] <= KEPT
+    kept = [block(start) for start in starts] if few else None
     return lambda: kept or map(block, starts)
 
 
 def _sums_of_squares(
-    scores: Floats, own: Floats, products: Floats, drawn: DrawnOutcomes
-) -> Floats:
-    """Sums (B, D) over clusters of the squared scores of B refitted placebos, for draws w.
+    scores: Floats, own: Floats, products: Floats, blocks: Iterable[DrawnOutcomes]
+) -> Iterator[tuple[DrawnOutcomes, Floats]]:
+    """Sums (B, D) over clusters of the squared scores of B refitted placebos, by blocks of draws w.
 
     A cluster's score is a_g w_g - p_g'r - s_g a'w: scores a and own s are (B, G), products p
     (G, B, q), and r is what controls and crossing effects take of the drawn outcome. Multiplied
     out, so that draws meet placebos in matrix products; as in `NullScores`, which has other
     outcomes as well.
     """
-    n_placebos = len(scores)
+    n_clusters, n_placebos, q = products.shape
     by_placebo = products.transpose(1, 0, 2)
-    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, -1)
-    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos, -1)
+    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, n_clusters * q)
+    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos * q, q)
     crossed = (own[:, None, :] @ by_placebo)[:, 0]
     constant, squares = (np.einsum("bg,bg->b", of, of)[:, None] for of in (scores, own))
-    summed = scores @ drawn.signs
-    shared = 2.0 * (crossed @ drawn.r - (scores * own) @ drawn.signs) + summed * squares
-    total = constant - 2.0 * weighted @ drawn.each + gram @ drawn.pairs
-    total += summed * shared
-    return np.asarray(total)
+    for block in blocks:
+        w, r = block.signs, block.taken
+        summed = scores @ w
+        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, w.shape[1]), r)
+        shared = 2.0 * (crossed @ r - (scores * own) @ w) + summed * squares
+        yield block, constant - 2.0 * weighted @ block.by_cluster + fitted + summed * shared

@@ -23,6 +23,7 @@ from models.engine.setting import Setting, lay_out
 from models.engine.threads import processors
 
 Answer = Callable[[], bytes | None]  # waits for what comes, None if nothing came of it
+Ask = Callable[[bytes], Answer]  # sends what is to be computed
 
 
 class Beside(Here):

@@ -44,7 +44,8 @@ class Leverage:
 def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
     """CR2 variances (B,) of the coefficients of u, and Satterthwaite degrees of freedom (B,).
 
-    NaN for a regressor that one cluster (nearly) alone tells from the rest of the model.
+    NaN for a regressor that one cluster (nearly) alone tells from the rest of the model, or of
+    which that leaves nothing (NaN).
     """
     values, vectors = leverage.values, leverage.vectors
     roots = np.sqrt(values.clip(NONE))
@@ -57,7 +58,7 @@ def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
     inverse = np.divide(1.0, left, out=np.zeros_like(left), where=left > OWN)
     share = (squares @ inverse[:, :, None])[:, :, 0]  # u_g'u_g in the metric of the rest (G, B)
     bound = (1.0 - share) / inverse.max(axis=1)[:, None]  # of the eigenvalues of A, from below
-    lonely = ((1.0 - share <= OWN) | (bound < SMALLEST)).any(axis=0)
+    lonely = ~((1.0 - share > OWN) & (bound >= SMALLEST)).all(axis=0)
     smallest = float(bound[:, ~lonely].min(initial=1.0))
     adjusted, inside = _inverse_root(squares, products, left, smallest)
     outside = (u * roots[:, None, :] * inside[:, :, :-1]) @ vectors.transpose(0, 2, 1)

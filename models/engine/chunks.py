@@ -24,7 +24,7 @@ from models.engine.resampling import Resampler
 from models.engine.samples import sample_groups
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
-from models.engine.specs_table import chunk_table
+from models.engine.specs_table import chunk_columns
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
 from models.engine.threads import side_by_side
@@ -63,7 +63,7 @@ class Workplace(Protocol):
 class Here:
     """This process: every chunk in turn, its cross-products kept for resampling.
 
-    `threads` is how many may be used at most. What is pickled is the setting alone.
+    `threads` is how many may be used at most. It is pickled without what it has computed.
     """
 
     def __init__(self, setting: Setting, threads: int = 64) -> None:
@@ -106,7 +106,7 @@ class Here:
         self._resamplers[chunk] = resamplers
         present = [resampler.cluster for resampler in resamplers]
         return ChunkTable(
-            chunk_table(setting, position, stratum, estimated),
+            chunk_columns(setting, position, stratum, estimated),
             Counter(reason for _, found in estimated for reason in found.reason if reason),
             int(stratum.wanted.sum()),
             np.unique(np.concatenate(present)) if present else np.empty(0, dtype=np.int64),

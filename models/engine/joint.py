@@ -147,6 +147,7 @@ def _ranks(n_specs: int) -> Indices:
 
 
 def _described(observed: ObservedCurve, drawn: Sequence[Drawn], some: slice) -> NullCurves:
+    """What is kept of some draws."""
     t, estimates = (_by_curve([part[k] for part in drawn], some) for k in (1, 0))
     estimates *= observed.units
     ranks = _ranks(t.shape[1])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.errors import BadInput
 from data.expressions.calendar_lags import whole_numbers
 from models.absorb import dense_codes
 from models.engine.audit import AuditSample, Neighbours
@@ -48,18 +47,10 @@ def main_group(setting: Setting) -> SampleGroup:
 
 
 def leave_out(setting: Setting) -> pd.DataFrame:
-    """The main model without each group of the multiverse's `leave_out` column; empty if none.
-
-    Raises BadInput for a column that is not there.
-    """
-    name = setting.multiverse.leave_out
-    if name is None:
+    """The main model without each group of the multiverse's `leave_out` column; empty if none."""
+    column = setting.left_out
+    if column is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    index = {"unit": setting.panel.unit, "parent": setting.panel.parent}
-    column = index.get(name) or name
-    if column not in setting.frame.columns:
-        todo = "name unit, parent or a column of the panel"
-        raise BadInput(setting.where, f"leave_out is {name!r}, which the panel lacks", todo)
     codes, labels = pd.factorize(setting.frame[column], sort=True)
     main = main_group(setting)
     groups, named = codes[main.rows].astype(np.int64), np.asarray(labels, dtype=object)

@@ -1,4 +1,4 @@
-"""Memory in processes that end with their work: kept for the next arrays, rarely searched."""
+"""Memory in processes that end with their work: how long it is kept, how often looked through."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # their numbers in glibc's malloc.h
 LARGEST = 2**25  # array that is kept: older versions refuse more
 KEPT = 2**30
-CONTAINERS = 50_000  # more than were there, before cycles among them are looked for
+CONTAINERS = 50_000  # made between two searches for unreachable cycles
 
 
 def keep_freed() -> None:

@@ -74,8 +74,6 @@ def _curve(
     """The record of all that was computed."""
     summary, by_pair = summarise(specs)
     rows = unfit_rows(main.audit, setting.clusters)
-    by, panel = setting.multiverse.leave_out, setting.panel
-    index = {"unit": panel.unit, "parent": panel.parent}
     return Curve(
         study=setting.study,
         panel_name=setting.panel.name,
@@ -94,7 +92,7 @@ def _curve(
         placebo_audit=main.audit,
         leave_out=main.leave_out,
         placebos=main.placebos,
-        leave_out_by=None if by is None else index.get(by) or by,
+        leave_out_by=setting.left_out,
         seconds=seconds,
         rows_unfit=rows is not None,
         warnings=tuple(cautions(main.audit, rows, joint)),

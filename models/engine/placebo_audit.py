@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from models.absorb import is_nested
 from models.design import Codes, Floats
-from models.engine.audit import AuditSample, Judge, quick_judges, rejections
+from models.engine.audit import BLOCK, AuditSample, Judge, quick_judges, rejections
 from models.engine.audit_costly import costly_judges
 from models.engine.placebo import PlaceboProcess, describe
 from models.engine.results import PlaceboAudit, RejectionRate
 from models.results import InferenceUsed
 
 PLACEBOS = 2000
-BLOCK = 100  # placebos handled at a time
 BLOCKS = PLACEBOS // BLOCK
 NUMBERS = 2**28  # in the arrays of all blocks that are judged at a time
 CAUTIOUS = 0.03  # a 5 % test that rejects less often than this errs on the safe side

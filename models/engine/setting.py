@@ -33,7 +33,8 @@ class Setting:
 
     frame holds the study's rows and derived variables, sorted by unit and time; spec is the main
     model with its columns resolved; clusters names the columns that scores are summed by, first
-    the one that resampling uses; national holds the treatments that are.
+    the one that resampling uses; national holds the treatments that are; left_out is the column
+    whose groups are left out in turn, None if none is asked for.
     """
 
     study: Study
@@ -46,6 +47,7 @@ class Setting:
     columns: Columns
     clusters: tuple[str, ...]
     national: frozenset[str]
+    left_out: str | None
 
     @cached_property
     def fitted(self) -> ModelResult:
@@ -79,8 +81,22 @@ def lay_out(study: Study, panel: Panel) -> Setting:
         declared=declare(multiverse, where),
         clusters=clusters,
         national=frozenset(),
+        left_out=_left_out(frame, panel, multiverse, where),
     )
     return replace(setting, national=frozenset(_national(setting)))
+
+
+def _left_out(
+    frame: pd.DataFrame, panel: Panel, multiverse: Multiverse, where: str
+) -> str | None:
+    name = multiverse.leave_out
+    if name is None:
+        return None
+    column = {"unit": panel.unit, "parent": panel.parent}.get(name) or name
+    if column not in frame.columns:
+        todo = "name unit, parent or a column of the panel"
+        raise BadInput(where, f"leave_out is {name!r}, which the panel lacks", todo)
+    return column
 
 
 def _clusters(spec: ModelSpec, panel: Panel) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Sample groups' estimates as columns of the curve's table."""
+"""Sample groups' estimates as columns, and the columns of all chunks as the curve's table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from models.engine.subsets import Flags, Indices
 WORKING = ("one_way", "critical", "unit", "order")
 
 
-def chunk_table(
+def chunk_columns(
     setting: Setting,
     position: int,
     stratum: Stratum,

@@ -291,8 +291,10 @@ def test_running_twice_gives_the_same_curve(drawn: tuple[Study, Panel, Curve]) -
 def test_faults_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in STUDY
     study, panel = prepare(tmp_path, 3, 0.0, STUDY.replace(old, new))
+    told: list[str] = []
     with pytest.raises(BadInput, match=message):
-        run_curve(study, panel, lambda _: None)
+        run_curve(study, panel, told.append)
+    assert not told, "refused after something was computed"
 
 
 @pytest.mark.parametrize(

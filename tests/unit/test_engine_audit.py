@@ -10,11 +10,18 @@ import pytest
 
 from data.errors import BadInput
 from models.design import Design
-from models.engine.audit import AuditSample, Judge, Neighbours, fit_placebos, quick_judges
+from models.engine.audit import (
+    BLOCK,
+    AuditSample,
+    Judge,
+    Neighbours,
+    fit_placebos,
+    quick_judges,
+)
 from models.engine.audit_costly import cluster_sums, costly_judges, leverage_of
 from models.engine.bias_reduced import bias_reduced
 from models.engine.placebo import PlaceboProcess, describe
-from models.engine.placebo_audit import BLOCK, BLOCKS, Audited, placebo_audit, prepared
+from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
 from models.engine.sign_draws import sign_draws
@@ -366,6 +373,18 @@ def test_one_cluster_alone_gives_no_p_value() -> None:
     by = {judge.by: judge for judge in quick_judges(sample) if judge.kind == "cluster"}
     assert np.isnan(by[("parent",)].p_values(fits)).all()
     assert np.isfinite(by[("unit",)].p_values(fits)).all()
+
+
+def test_a_placebo_of_which_nothing_is_left_has_no_p_value() -> None:
+    sample = sample_of(data := design(8))
+    treatments = np.column_stack([np.zeros(len(data.y)), data.X[:, 0]])
+    judges = judges_of(sample)
+    assert {judge.correction for judge in judges} >= {"CR1", "CR2"}
+    for judge in judges:
+        p_values = judge.p_values(fit_placebos(sample, sample.basis, treatments))
+        alone = judge.p_values(fit_placebos(sample, sample.basis, treatments[:, [1]]))
+        assert np.isnan(p_values[0]), judge
+        assert p_values[1] == pytest.approx(alone[0], rel=1e-9), judge
 
 
 def test_chosen_country_clustering_is_not_warned_against() -> None:
