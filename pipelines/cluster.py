@@ -66,7 +66,7 @@ def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
         except (CancelledError, OSError):
             what, todo = "the scheduler was lost on the way", "start it again, and then this run"
         except KilledWorker:
-            what = "four workers were lost one after the other, all at the same task"
+            what = "one worker after the other was lost at the same task"
             todo = "give them more memory"
         raise SourceOutOfReach(f"--dask {address}", what, todo)
 
@@ -202,7 +202,7 @@ def _some(drawn: Drawn, some: slice) -> Drawn:
 
 
 def _null_curves(drawn: Sequence[Drawn], observed: ObservedCurve) -> NullCurves:
-    return joined(list(described(observed, drawn, threads=1)))
+    return joined(described(observed, drawn, threads=1))
 
 
 def _rejections(block: int, here: Here) -> Indices:

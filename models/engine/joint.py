@@ -106,30 +106,35 @@ def null_curves(
     n_specs: int,
     draws: SignDraws,
     say: Callable[[str], None],
-) -> NullCurves:
+) -> Iterator[NullCurves]:
     """Resample S specifications with D draws, in parts of bounded size."""
     started, start = time.perf_counter(), 0
-    found: list[NullCurves] = []
     for part in draws.parts(NUMBERS // n_specs):
         left = (time.perf_counter() - started) * (len(draws) - start) / max(start, 1)
         soon = f", about {left / 60:.0f} min to go" if left > 60 else ""
         counted = f"{start + 1} to {(start := start + len(part))} of {len(draws)}"
         say(f"joint inference: resampled curve {counted}{soon}")
-        found += resampled(part)
-    return joined(found)
+        yield from resampled(part)
 
 
-def joined(parts: Sequence[NullCurves]) -> NullCurves:
-    """The resampled curves of all parts, in order."""
+def joined(parts: Iterable[NullCurves]) -> NullCurves:
+    """The resampled curves of all parts, in order.
+
+    Counts are added up as the parts come: together, those of many parts of a few draws each would
+    be larger than all that is resampled.
+    """
+    statistics, sorted_t = [], []
+    own = exceeding = np.zeros(1, dtype=np.int64)
+    for one in parts:
+        statistics.append(one.statistics)
+        sorted_t.append(one.sorted_t)
+        own, exceeding, ranks = own + one.own, exceeding + one.exceeding, one.ranks
     return NullCurves(
-        {
-            name: np.concatenate([one.statistics[name] for one in parts])
-            for name in parts[0].statistics
-        },
-        parts[0].ranks,
-        np.concatenate([one.sorted_t for one in parts], axis=1),
-        np.sum([one.own for one in parts], axis=0),
-        np.sum([one.exceeding for one in parts], axis=0),
+        {name: np.concatenate([one[name] for one in statistics]) for name in statistics[0]},
+        ranks,
+        np.concatenate(sorted_t, axis=1),
+        own,
+        exceeding,
     )
 
 
@@ -182,7 +187,7 @@ def joint_test(
     vectors, the data's own among them, are taken.
     """
     coded, every = coded_draws(clusters[1], draws, seed)
-    null = null_curves(resampled, len(observed.t), coded, say)
+    null = joined(null_curves(resampled, len(observed.t), coded, say))
     found = {
         name: JointStatistic(name, value, _p_value(null.statistics[name], value, every))
         for name, value in observed.statistics().items()

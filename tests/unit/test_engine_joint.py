@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from models.design import Floats
 from models.engine.crossing import crossing_sums
 from models.engine.curve import Cells, critical_value, estimate_curve
-from models.engine.joint import ObservedCurve, curve_statistics, described, joint_test
+from models.engine.joint import (
+    NullCurves,
+    ObservedCurve,
+    curve_statistics,
+    described,
+    joined,
+    joint_test,
+)
 from models.engine.projection import condense, project
 from models.engine.resampling import NullScores, Resampler, studentise
 from models.engine.results import JointTest
@@ -179,3 +188,20 @@ def test_the_band_counts_the_data_s_own_curve_where_it_is_no_draw() -> None:
     assert {joint.p_value, *wild, *adjusted} == {1 / 20}
     expected = np.quantile(np.append(np.zeros(19), 5.0), 0.975)
     assert joint.band["high"].max() == pytest.approx(expected)
+
+
+def test_counts_of_many_parts_are_not_held_together() -> None:
+    """A large curve is described one draw at a time: the counts of all would be gigabytes."""
+
+    def one() -> NullCurves:
+        counts = np.ones((2, 20_000), dtype=np.int64)
+        return NullCurves({"t": np.ones(1)}, np.arange(3), np.ones((3, 1)), *counts)
+
+    tracemalloc.start()
+    found = joined(one() for _ in range(200))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.draws == len(found.statistics["t"]) == 200
+    assert (found.own == 200).all()
+    assert (found.exceeding == 200).all()
+    assert peak < 10 * 2**20  # together they are 61 MiB
