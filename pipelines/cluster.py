@@ -56,7 +56,7 @@ def curve_on_dask(study: Study, panel: Panel, say: Say, address: str) -> Curve:
     """`run_curve` on the cluster whose scheduler is at `address`: the same curve, bit for bit.
 
     Raises SourceOutOfReach where no scheduler answers there, or none that has a worker, or where
-    it is lost on the way.
+    it, or one worker after the other, is lost on the way.
     """
     with _reached(address) as client, _settings_for(client):
         runner: Any = DaskTaskRunner(address=client.scheduler.address)

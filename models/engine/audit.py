@@ -69,7 +69,8 @@ class AuditSample:
 class PlaceboFits:
     """B placebo regressions: treatments x (n, B) net of the rest, their scores (n, B).
 
-    y (n,) is the outcome net of controls and effects; beta, information = x'Wx and rss are (B,).
+    y (n,) is the outcome net of controls and effects; beta, information = x'Wx and rss are (B,),
+    NaN for a placebo of which nothing is left.
     """
 
     x: Floats
@@ -78,11 +79,6 @@ class PlaceboFits:
     beta: Floats
     information: Floats
     rss: Floats
-
-    @property
-    def known(self) -> Floats:
-        """The information (B,), NaN for a placebo of which nothing is left."""
-        return np.where(self.information > 0, self.information, np.nan)
 
     def t(self, variance_of_score: Floats) -> Floats:
         """t-statistics (B,) from the variance of the summed score; NaN where there is none."""
@@ -114,8 +110,8 @@ def fit_projected(sample: AuditSample, basis: Floats, x: Floats) -> PlaceboFits:
     y = sample.projected.Z[:, 0]
     y = y - basis @ (weighted.T @ y)
     information = np.einsum("ib,ib->b", w[:, None] * x, x)
-    known = np.where(information > 0, information, np.nan)  # of a placebo with something left
-    beta = ((w * y) @ x) / known
+    information[information <= 0] = np.nan
+    beta = ((w * y) @ x) / information
     scores = np.subtract(y[:, None], beta * x)  # residuals so far
     rss = np.einsum("ib,ib->b", w[:, None] * scores, scores)
     scores *= x

@@ -100,10 +100,10 @@ def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
 
 def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
     """What CR2 needs to know of B placebo fits, the placebos brought to unit length."""
-    length = np.sqrt(fits.known)
+    length = np.sqrt(fits.information)
     shared = sums.with_treatments(fits.x) / length[:, None]
     scores = group_sums(sums.cluster, fits.scores, None, len(sums.outcome)) / length
-    own = sums.squares(fits.x) / fits.known
+    own = sums.squares(fits.x) / fits.information
     residuals = sums.outcome[:, None, :] - (fits.beta * length)[:, None] * shared
     return Leverage(*sums.eigen, own, shared, residuals, scores)
 
@@ -117,7 +117,7 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
         squares = sums.squares(fits.x).T
         under_null = scores + fits.beta[:, None] * squares
-        own, products = squares / fits.known[:, None], sums.with_treatments(fits.x)
+        own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * (1.0 - 1e-9)
         extreme = np.full(len(found), spare)
         for block, squared in _sums_of_squares(under_null, own, products, blocks()):

@@ -28,7 +28,7 @@ def keep_freed() -> None:
 def collect_rarely() -> None:
     """Have Python look for unreachable cycles once in 50,000 new containers instead of 700.
 
-    Importing the libraries makes three times as many, none of them unreachable, and is a tenth
-    faster without two hundred searches.
+    Importing the libraries makes three times as many, hardly any of them unreachable, and two
+    hundred searches among these take 0.08 s.
     """
     gc.set_threshold(CONTAINERS)

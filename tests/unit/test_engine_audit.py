@@ -10,6 +10,7 @@ import pytest
 
 from data.errors import BadInput
 from models.design import Design
+from models.engine import audit_costly
 from models.engine.audit import (
     BLOCK,
     AuditSample,
@@ -213,6 +214,43 @@ def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws(
     spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
     theirs = within.fit(data, spec).term("x").p_value
     assert found == pytest.approx(theirs, abs=4 * np.sqrt(theirs * (1 - theirs) / 399))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("numbers", "kept"), [(2**20, 2**21), (9000, 2**21), (9000, 0)])
+def test_wild_bootstrap_is_that_of_refits_however_the_draws_are_cut(
+    weighted: bool, numbers: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dummies, controls and treatment fitted anew to each drawn outcome by LAPACK."""
+    monkeypatch.setattr(audit_costly, "NUMBERS", numbers)
+    monkeypatch.setattr(audit_costly, "KEPT", kept)
+    data = design(4, weighted)
+    parent, sample = data.parent, sample_of(data)
+    assert parent is not None
+    root = np.sqrt(np.ones(len(data.y)) if data.weights is None else data.weights)[:, None]
+    dummies = [codes[:, None] == np.unique(codes) for codes in data.effects]
+    rest = np.hstack([data.X[:, 1:], *dummies]) * root
+    noise = np.random.default_rng(4).normal(size=(2, len(root)))
+    treatments = np.column_stack([data.X[:, 0], *noise])
+
+    def net(values: np.ndarray) -> np.ndarray:
+        return values - rest @ np.linalg.lstsq(rest, values)[0]
+
+    def t_of(x: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+        beta = x @ outcomes / (x @ x)
+        scores = x[:, None] * (net(outcomes) - np.outer(x, beta))
+        sums = np.stack([scores[parent == g].sum(axis=0) for g in np.unique(parent)])
+        return np.abs(beta) * (x @ x) / np.sqrt((sums**2).sum(axis=0))
+
+    null = net(data.y[:, None] * root)
+    signs, _ = sign_draws(len(np.unique(parent)), 399, 1)
+    expected = []
+    for x in net(treatments * root).T:
+        extreme = t_of(x, null * signs[parent]) >= t_of(x, null) * (1 - 1e-9)
+        expected.append((1 + np.count_nonzero(extreme)) / 400)
+    wild = judges_of(sample)[-1]
+    found = wild.p_values(fit_placebos(sample, sample.basis, treatments))
+    assert found == pytest.approx(expected, abs=1e-12)
 
 
 def long_panel(n_parents: int, periods: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -144,7 +144,7 @@ def starts(data: CrossProducts) -> list[Floats]:
 
 def descended(data: CrossProducts, theta: Floats) -> Point:
     """The bottom of the valley that theta (t,) lies in."""
-    from scipy.optimize import fmin_l_bfgs_b  # it loads slowly, and reading a study needs it not
+    from scipy.optimize import fmin_l_bfgs_b  # slow to load, not needed to read a study
 
     diagonal = diagonals(data)
     bounds = [(0.0, None) if on else (None, None) for on in diagonal]
