@@ -160,11 +160,12 @@ class _Sample:
 
     def _complete(self, frame: pd.DataFrame) -> pd.DataFrame:
         needed = list(dict.fromkeys(self._needed()))
-        for name in (*needed, *self.spec.treatment, *self.spec.controls):
+        used = dict.fromkeys((*needed, *self.spec.treatment, *self.spec.controls, *self.options))
+        for name in used:
             if name not in frame.columns:
                 raise BadInput(self.where, f"no column {name!r}", near(name, map(str, frame)))
         missing = frame[needed].isna()
-        complete = frame[~missing.any(axis=1)]
+        complete = frame.loc[~missing.any(axis=1), list(used)]
         if complete.empty:
             worst = missing.sum().nlargest(3)
             counts = ", ".join(f"{name} in {count}" for name, count in worst.items() if count)
@@ -178,10 +179,12 @@ class _Sample:
         return complete.reset_index(drop=True)
 
     def _unique(self, frame: pd.DataFrame) -> None:
+        """Raise BadInput where a unit has two rows for a time in `frame`, which is sorted by them."""
         index = [self.panel.unit, self.panel.time]
-        twice = frame[frame.duplicated(index)]
+        units, times = (frame[name].to_numpy() for name in index)
+        twice = np.flatnonzero((units[1:] == units[:-1]) & (times[1:] == times[:-1]))
         if len(twice):
-            unit, time = twice[index].iloc[0]
+            unit, time = units[twice[0]], times[twice[0]]
             raise BadInput(
                 f"{self.panel.name}, {index[0]} {unit}, {index[1]} {time}",
                 f"two rows for one {index[0]} and {index[1]} ({len(twice)} rows are such repeats)",

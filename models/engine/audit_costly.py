@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from models.absorb import group_sums, is_nested
 from models.design import Codes, Floats
-from models.engine.audit import BLOCK, AuditSample, Judge, PlaceboFits
+from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import no_squares
-from models.engine.sign_draws import sign_draws
+from models.engine.resampling import TIE, NullScores, pieces, studentise
+from models.engine.sign_draws import coded_draws
+from models.engine.stacked import forms_pay
+from models.engine.walsh import QuadraticForms
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
-NUMBERS = 2**20  # in the products of a block of draws with clusters and placebos
-KEPT = 2**21  # in the draws that are kept from one block of placebos to the next
+NUMBERS = 2**20  # in the largest array of placebos that are resampled at a time
 MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held for each cluster
 
 
@@ -28,17 +28,18 @@ MOST_NUMBERS = 2**25  # in the products of controls and crossing effects, held f
 class ClusterSums:
     """What the rest of the model looks like to each cluster.
 
-    columns holds each cluster's rows (n_g, q) of columns that are orthonormal in the weights'
-    metric and span controls and crossing effects, times the weights; gram (G, q, q) are their
-    products by cluster, outcome (G, q) their products with the outcome. order (n,) sorts the rows
-    by cluster.
+    columns (n, q) are orthonormal in the weights' metric and span controls and crossing effects,
+    times the weights, and with them `order` (n,) sorts the rows of a panel by cluster: cluster g
+    has rows ends[g - 1] to ends[g]. gram (G, q, q) are their products by cluster, outcome (G, q)
+    their products with the outcome.
     """
 
-    columns: tuple[Floats, ...]
+    columns: Floats
     gram: Floats
     outcome: Floats
     cluster: Codes
     order: Codes
+    ends: Codes
     weights: Floats
 
     @cached_property
@@ -49,10 +50,7 @@ class ClusterSums:
 
     def with_treatments(self, x: Floats) -> Floats:
         """Products of the columns with treatments x (n, B) by cluster: (G, B, q)."""
-        ends = np.cumsum([len(rows) for rows in self.columns])
-        of_cluster = np.split(x[self.order], ends[:-1])
-        products = [some.T @ rows for some, rows in zip(of_cluster, self.columns, strict=True)]
-        return np.stack(products)
+        return _by_cluster(x[self.order], self.columns, self.ends)
 
     def squares(self, x: Floats) -> Floats:
         """Weighted squares of treatments x (n, B) by cluster: (G, B)."""
@@ -83,11 +81,19 @@ def cluster_sums(sample: AuditSample, codes: Codes) -> ClusterSums:
     y = y - sample.basis @ ((sample.basis * w[:, None]).T @ y)
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=n_clusters))
-    of_cluster = np.split(columns[order], ends[:-1])
-    weighted = np.split((columns * w[:, None])[order], ends[:-1])
-    gram = np.stack([c.T @ wc for c, wc in zip(of_cluster, weighted, strict=True)])
-    outcome = group_sums(codes, columns * y[:, None], w, n_clusters)
-    return ClusterSums(tuple(weighted), gram, outcome, codes, order, w)
+    columns = columns[order]
+    weighted = columns * w[order, None]
+    gram = _by_cluster(columns, weighted, ends)
+    outcome = np.add.reduceat(weighted * y[order, None], np.append(0, ends[:-1]), axis=0)
+    return ClusterSums(weighted, gram, outcome, codes, order, ends, w)
+
+
+def _by_cluster(left: Floats, right: Floats, ends: Codes) -> Floats:
+    """left_g' right_g (G, p, q) for columns (n, p) and (n, q) whose rows stand by cluster."""
+    products = np.empty((len(ends), left.shape[1], right.shape[1]))
+    for out, start, end in zip(products, np.append(0, ends[:-1]), ends, strict=True):
+        np.matmul(left[start:end].T, right[start:end], out=out)
+    return products
 
 
 def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
@@ -109,74 +115,49 @@ def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
 
 
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
-    signs, every = sign_draws(n_clusters, DRAWS, seed)
-    blocks = _blocks(sums.outcome, signs.astype(np.float64))
-    spare = 0 if every else 1
+    draws, every = coded_draws(n_clusters, DRAWS, seed)
+    rank = sums.outcome.shape[1] + 1
+    forms = QuadraticForms(draws) if forms_pay(n_clusters, rank) else None
+    resampled = partial(_resampled, sums.outcome, draws.signs().astype(np.float64), forms)
+    spare, most = (0 if every else 1), max(1, NUMBERS // (n_clusters * max(n_clusters, rank)))
 
     def p_values(fits: PlaceboFits) -> Floats:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T
         squares = sums.squares(fits.x).T
+        products = sums.with_treatments(fits.x).transpose(1, 0, 2)
         under_null = scores + fits.beta[:, None] * squares
-        own, products = squares / fits.information[:, None], sums.with_treatments(fits.x)
-        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * (1.0 - 1e-9)
+        own = squares / fits.information[:, None]
+        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * TIE
         extreme = np.full(len(found), spare)
-        for block, squared in _sums_of_squares(under_null, own, products, blocks()):
-            np.maximum(squared, no_squares(under_null)[:, None], out=squared)
-            t = np.abs(under_null @ block.signs) / np.sqrt(squared)
-            extreme += np.count_nonzero(t >= found[:, None], axis=1)
-        return np.where(np.isnan(found), np.nan, extreme / (signs.shape[1] + spare))
+        for some in pieces(len(found), most):
+            t = np.abs(resampled(under_null[some], own[some], products[some]))
+            extreme[some] += np.count_nonzero(t >= found[some, None], axis=1)
+        return np.where(np.isnan(found), np.nan, extreme / (len(draws) + spare))
 
     return Judge("wild-cluster", (name,), None, n_clusters, p_values)
 
 
-@dataclass(frozen=True)
-class DrawnOutcomes:
-    """D draws of the outcome, the same for all placebos: signs w (G, D).
+def _resampled(
+    outcome: Floats,
+    signs: Floats,
+    forms: QuadraticForms | None,
+    scores: Floats,
+    own: Floats,
+    products: Floats,
+) -> Floats:
+    """t-statistics (B, D) of B placebos under the null, for draws `signs` (G, D) of the outcome.
 
-    taken (q, D), the sum of outcome_g w_g, is what controls and crossing effects take of it;
-    by_cluster (G q, D) are its products with each cluster's sign.
+    outcome (G, q) is what controls and crossing effects take of a cluster's outcome, products
+    (B, G, q) what they share with its treatments; scores and own (B, G) are its scores under the
+    null and its share of the treatment's squares. The placebos are specifications in which
+    refitting the treatment is one more column (see `NullScores`).
     """
-
-    signs: Floats
-    taken: Floats
-    by_cluster: Floats
-
-
-def _blocks(outcome: Floats, signs: Floats) -> Callable[[], Iterable[DrawnOutcomes]]:
-    """Gives the draws by blocks: made once if few numbers are in all of them, else made anew."""
-    n_clusters, q = outcome.shape
-    step = max(1, NUMBERS // max(1, q * (n_clusters + BLOCK)))
-
-    def block(start: int) -> DrawnOutcomes:
-        w = signs[:, start : start + step]
-        taken = outcome.T @ w
-        return DrawnOutcomes(w, taken, (w[:, None] * taken).reshape(-1, w.shape[1]))
-
-    starts = range(0, signs.shape[1], step)
-    few = n_clusters * q * signs.shape[1] <= KEPT
-    kept = [block(start) for start in starts] if few else None
-    return lambda: kept or map(block, starts)
-
-
-def _sums_of_squares(
-    scores: Floats, own: Floats, products: Floats, blocks: Iterable[DrawnOutcomes]
-) -> Iterator[tuple[DrawnOutcomes, Floats]]:
-    """Sums (B, D) over clusters of the squared scores of B refitted placebos, by blocks of draws w.
-
-    A cluster's score is a_g w_g - p_g'r - s_g a'w: scores a and own s are (B, G), products p
-    (G, B, q), and r is what controls and crossing effects take of the drawn outcome. Multiplied
-    out, so that draws meet placebos in matrix products; as in `NullScores`, which has other
-    outcomes as well.
-    """
-    n_clusters, n_placebos, q = products.shape
-    by_placebo = products.transpose(1, 0, 2)
-    weighted = (scores[:, :, None] * by_placebo).reshape(n_placebos, n_clusters * q)
-    gram = (by_placebo.transpose(0, 2, 1) @ by_placebo).reshape(n_placebos * q, q)
-    crossed = (own[:, None, :] @ by_placebo)[:, 0]
-    constant, squares = (np.einsum("bg,bg->b", of, of)[:, None] for of in (scores, own))
-    for block in blocks:
-        w, r = block.signs, block.taken
-        summed = scores @ w
-        fitted = np.einsum("bqd,qd->bd", (gram @ r).reshape(n_placebos, q, w.shape[1]), r)
-        shared = 2.0 * (crossed @ r - (scores * own) @ w) + summed * squares
-        yield block, constant - 2.0 * weighted @ block.by_cluster + fitted + summed * shared
+    left = np.concatenate([products, own[:, :, None]], axis=2)
+    taken = np.broadcast_to(outcome, products.shape)
+    right = np.concatenate([taken, scores[:, :, None]], axis=2)
+    one = np.ones(len(scores))
+    null = NullScores(scores, left, right, one, one)
+    squares = null.sums_of_squares(signs) if forms is None else forms.values(null.forms())
+    slopes, t = np.empty((2, *squares.shape))
+    studentise(null, signs, squares, slopes, t)
+    return t

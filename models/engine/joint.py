@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from models.design import Floats
+from models.engine.resampling import TIE
 from models.engine.results import JointStatistic, JointTest
 from models.engine.sign_draws import SignDraws, coded_draws
 from models.engine.subsets import Indices
@@ -27,7 +28,6 @@ RANKS = 400  # of the sorted curve at which the null band is kept
 NUMBERS = 2**25  # in one array of resampled statistics: draws are taken in parts beyond it
 CACHED = 2**18  # in one array of those that are described at a time, by one thread
 Drawn = tuple[Floats, Floats]  # slopes and t-statistics (S, D) of a chunk under the null
-TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from models.engine.subsets import Indices, Residualised
 FEW_SPECS = 8  # below which they are resampled one by one
 NUMBERS = 2**22  # in the largest array of a block of specifications
 CACHED = 2**16  # numbers that stay in the processor's cache
+TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,10 @@ class NullScores:
     slope: Floats
     factor: Floats
 
-    def quadratic_form(self, out: Floats) -> None:
-        """Write forms A (S, G, G), not symmetric, that have w'A w = |K w|^2 for signs w."""
-        _, n_clusters, rank = self.right.shape
+    def forms(self, out: Floats | None = None) -> Floats:
+        """Forms A (S, G, G), not symmetric, that have w'A w = |K w|^2 for signs w."""
+        n_specs, n_clusters, rank = self.right.shape
+        out = np.empty((n_specs, n_clusters, n_clusters)) if out is None else out
         transposed = self.right.transpose(0, 2, 1)
         if 2 * rank > n_clusters:  # through K itself: fewer products than through its factors
             summed = self.left @ transposed
@@ -122,6 +124,7 @@ class NullScores:
         else:
             np.matmul(-2.0 * self.halves(), transposed, out=out)
             out[:, 0, 0] += np.einsum("sg,sg->s", self.scores, self.scores)
+        return out
 
     def sums_of_squares(self, signs: Floats) -> Floats:
         """Sums (S, D) of the squared cluster scores K_s w of each draw, signs (G, D) of +-1."""

@@ -77,8 +77,15 @@ def _alike(resamplers: Sequence[Resampler]) -> list[list[int]]:
 
 
 def _stackable(resampler: Resampler) -> bool:
-    """Whether transforms of forms in all pairs of clusters pay, from some hundred draws on."""
-    return len(resampler.cluster) <= min(MOST_CLUSTERS, PER_RANK * resampler.rank)
+    return forms_pay(len(resampler.cluster), resampler.rank)
+
+
+def forms_pay(n_clusters: int, rank: int) -> bool:
+    """Whether transforms of forms in all pairs of clusters pay, from some hundred draws on.
+
+    `rank` is the number of columns of the factors that do without them.
+    """
+    return n_clusters <= min(MOST_CLUSTERS, PER_RANK * rank)
 
 
 def _fill(
@@ -121,7 +128,7 @@ def _stacked(parts: Sequence[tuple[Resampler, Cells]]) -> Stack:
     found, start = [], 0
     for resampler, cells in parts:
         null = resampler.null(cells)
-        null.quadratic_form(form[start : (start := start + len(cells))])
+        null.forms(form[start : (start := start + len(cells))])
         found.append((null.scores, null.slope, null.factor))
     scores, slope, factor = (np.concatenate(part) for part in zip(*found, strict=True))
     return Stack(scores, form, slope, factor)

@@ -129,9 +129,7 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
     wanted = np.square(couplings @ signs).sum(axis=1)
     for form in (_one_by_one, _many_clusters):
         assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
-    coupled = np.empty((9, 20, 20))
-    null.quadratic_form(coupled)
-    values = QuadraticForms(draws).values(coupled)
+    values = QuadraticForms(draws).values(null.forms())
     assert values == pytest.approx(wanted, rel=1e-10)
     assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
 

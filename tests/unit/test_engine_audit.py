@@ -10,7 +10,7 @@ import pytest
 
 from data.errors import BadInput
 from models.design import Design
-from models.engine import audit_costly
+from models.engine import audit_costly, stacked
 from models.engine.audit import (
     BLOCK,
     AuditSample,
@@ -217,13 +217,16 @@ def test_wild_bootstrap_p_value_is_that_of_the_inference_module_up_to_its_draws(
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("numbers", "kept"), [(2**20, 2**21), (9000, 2**21), (9000, 0)])
-def test_wild_bootstrap_is_that_of_refits_however_the_draws_are_cut(
-    weighted: bool, numbers: int, kept: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("numbers", "most_clusters"), [(2**20, 256), (400, 256), (2**20, 0)])
+def test_wild_bootstrap_is_that_of_refits_however_it_is_computed(
+    weighted: bool, numbers: int, most_clusters: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dummies, controls and treatment fitted anew to each drawn outcome by LAPACK."""
+    """Dummies, controls and treatment fitted anew to each drawn outcome by LAPACK.
+
+    With placebos together or apart, and with quadratic forms in the clusters or without.
+    """
     monkeypatch.setattr(audit_costly, "NUMBERS", numbers)
-    monkeypatch.setattr(audit_costly, "KEPT", kept)
+    monkeypatch.setattr(stacked, "MOST_CLUSTERS", most_clusters)
     data = design(4, weighted)
     parent, sample = data.parent, sample_of(data)
     assert parent is not None
