@@ -179,7 +179,7 @@ class _Sample:
         return complete.reset_index(drop=True)
 
     def _unique(self, frame: pd.DataFrame) -> None:
-        """Raise BadInput where a unit has two rows for a time in `frame`, which is sorted by them."""
+        """Raise BadInput for a unit with two rows for a time; `frame` is sorted by both."""
         index = [self.panel.unit, self.panel.time]
         units, times = (frame[name].to_numpy() for name in index)
         twice = np.flatnonzero((units[1:] == units[:-1]) & (times[1:] == times[:-1]))

@@ -7,6 +7,7 @@ complete edition, where these would put a break into a series.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,11 +20,9 @@ from data.warehouse import Warehouse
 
 Wanted = tuple[str, date | None, bool]  # dataset, pinned day, complete editions only
 
-_EDITIONS = """
-SELECT published, sha256, partial FROM vintages
-WHERE dataset = $dataset AND ($day IS NULL OR published <= $day)
-ORDER BY published, vintage
-"""
+Row = tuple[date, str, bool]  # published, sha256, partial
+
+_EDITIONS = "SELECT dataset, published, sha256, partial FROM vintages ORDER BY published, vintage"
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,13 @@ def editions_of(
     keys = dict.fromkeys(wanted(pick) for pick in recipe.picks)
     if recipe.territory.weights is not None:
         keys[recipe.territory.weights, None, False] = None
+    held = defaultdict[str, list[Row]](list)
+    for dataset, *row in warehouse.connection.execute(_EDITIONS).fetchall():
+        held[dataset].append(tuple(row))
     found = {}
     for dataset, pinned, complete in keys:
         days = [day for day in (pinned, as_of) if day is not None]
-        edition = _in_force(warehouse, dataset, min(days, default=None), complete)
+        edition = _in_force(held[dataset], dataset, min(days, default=None), complete)
         if edition is not None:
             found[dataset, pinned, complete] = edition
         elif pinned is None:
@@ -93,9 +95,10 @@ def absences(recipe: PanelRecipe, editions: Mapping[Wanted, EditionInForce]) -> 
 
 
 def _in_force(
-    warehouse: Warehouse, dataset: str, day: date | None, complete: bool
+    held: list[Row], dataset: str, day: date | None, complete: bool
 ) -> EditionInForce | None:
-    rows = warehouse.connection.execute(_EDITIONS, {"dataset": dataset, "day": day}).fetchall()
+    """What is known of a dataset on a day, of its editions in order; None if nothing."""
+    rows = [row for row in held if day is None or row[0] <= day]
     last = max((place for place, row in enumerate(rows) if not row[2]), default=None)
     if complete:
         if last is None:

@@ -6,10 +6,11 @@ same bits on one machine and on many.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,8 +21,8 @@ from models.engine.estimation import estimate_groups
 from models.engine.joint import Drawn, NullCurves, ObservedCurve, described
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
-from models.engine.resampling import Resampler
-from models.engine.samples import sample_groups
+from models.engine.resampling import Resampler, pieces
+from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
 from models.engine.specs_table import chunk_columns
@@ -29,14 +30,18 @@ from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
 from models.engine.threads import side_by_side
 
-CELLS = 512  # at most in a chunk: enough to fill matrix products, few enough to share out
+CELLS = 768  # at most in a chunk: enough to fill matrix products, few enough to share out
+Chunk = tuple[tuple[int, Stratum], ...]  # strata of the same effects and weights, and their places
 
 
 @dataclass(frozen=True)
 class ChunkTable:
-    """One chunk's estimates: columns of the curve's table, failures by reason, clusters present."""
+    """One chunk's estimates: columns of the curve's table, failures by reason, clusters present.
 
-    columns: Mapping[str, NDArray[Any]]
+    columns are those of each stratum in turn, but for strata of which nothing was estimated.
+    """
+
+    columns: Sequence[Mapping[str, NDArray[Any]]]
     failed: Mapping[str, int]
     cells: int
     present: Indices
@@ -99,16 +104,22 @@ class Here:
 
     def table(self, chunk: int) -> ChunkTable:
         """The estimates of one chunk."""
-        setting, (position, stratum) = self.setting, self.parts[chunk]
-        groups = sample_groups(setting.columns, setting.declared, stratum, setting.clusters)
-        estimated = list(estimate_groups(groups))
-        resamplers = [found.resampler for _, found in estimated if found.resampler is not None]
+        setting, strata = self.setting, self.parts[chunk]
+        groups = [list(_groups(setting, stratum)) for _, stratum in strata]
+        estimated = estimate_groups([group for some in groups for group in some])
+        by_stratum = [list(islice(estimated, len(some))) for some in groups]
+        every = [found for some in by_stratum for _, found in some]
+        resamplers = [found.resampler for found in every if found.resampler is not None]
         self._resamplers[chunk] = resamplers
         present = [resampler.cluster for resampler in resamplers]
+        columns = (
+            chunk_columns(setting, position, stratum, some)
+            for (position, stratum), some in zip(strata, by_stratum, strict=True)
+        )
         return ChunkTable(
-            chunk_columns(setting, position, stratum, estimated),
-            Counter(reason for _, found in estimated for reason in found.reason if reason),
-            int(stratum.wanted.sum()),
+            [of_stratum for of_stratum in columns if of_stratum],
+            Counter(reason for found in every for reason in found.reason if reason),
+            sum(int(stratum.wanted.sum()) for _, stratum in strata),
             np.unique(np.concatenate(present)) if present else np.empty(0, dtype=np.int64),
         )
 
@@ -130,18 +141,39 @@ class Here:
         return described(observed, drawn, self.threads)
 
 
-def parts(setting: Setting) -> tuple[tuple[int, Stratum], ...]:
-    """The declared strata, each with its position, cut into pieces of at most CELLS cells."""
-    return tuple(
-        (position, piece)
-        for position, stratum in enumerate(setting.declared.strata)
-        for piece in _pieces(stratum)
-    )
+def parts(setting: Setting) -> tuple[Chunk, ...]:
+    """The declared cells in chunks of at most CELLS.
+
+    Strata of the same effects and weights are computed together: their samples have much in common.
+    """
+    alike = defaultdict[object, list[tuple[int, Stratum]]](list)
+    for position, stratum in enumerate(setting.declared.strata):
+        alike[stratum.effects, stratum.weights] += [(position, one) for one in _cut(stratum)]
+    return tuple(chunk for strata in alike.values() for chunk in _filled(strata))
 
 
-def _pieces(stratum: Stratum) -> Iterator[Stratum]:
+def _cut(stratum: Stratum) -> Iterator[Stratum]:
+    """A stratum in parts of about one size that are no larger than a chunk."""
     cells = np.flatnonzero(stratum.wanted)
-    for start in range(0, len(cells), CELLS):
+    for some in pieces(len(cells), CELLS):
         wanted = np.zeros(stratum.wanted.size, dtype=bool)
-        wanted[cells[start : start + CELLS]] = True
+        wanted[cells[some]] = True
         yield replace(stratum, wanted=wanted.reshape(stratum.wanted.shape))
+
+
+def _filled(strata: Sequence[tuple[int, Stratum]]) -> Iterator[Chunk]:
+    """Strata one after the other, as many to a chunk as it holds."""
+    chunk: Chunk = ()
+    cells = 0
+    for position, stratum in strata:
+        cells += int(stratum.wanted.sum())
+        if chunk and cells > CELLS:
+            yield chunk
+            chunk, cells = (), int(stratum.wanted.sum())
+        chunk = (*chunk, (position, stratum))
+    if chunk:
+        yield chunk
+
+
+def _groups(setting: Setting, stratum: Stratum) -> Iterator[SampleGroup]:
+    return sample_groups(setting.columns, setting.declared, stratum, setting.clusters)

@@ -55,8 +55,8 @@ class GroupProducts:
 class CrossProducts:
     """Projected columns, condensed. All columns are divided by `scale` to have unit length.
 
-    root (p, p) is the upper triangle R of the QR decomposition of W^(1/2) Z / scale: R'R holds the
-    cross-products without having lost half of their digits. scale (p,) is zero for a column that
+    root (r, p) is some R with R'R = Z'WZ / scale^2, from a QR decomposition: it holds the cross-
+    products without having lost half of their digits. scale (p,) is zero for a column that
     the effects absorb.
     """
 
@@ -111,15 +111,11 @@ def packed_by_group(Z: Floats, codes: Codes, n_groups: int) -> Floats:
     for g, (start, end) in enumerate(zip(np.append(0, ends[:-1]), ends, strict=True)):
         rows = ordered[start:end]
         np.matmul(rows.T, rows, out=blocks[g])
-    return _packed(blocks)
+    return pack(blocks)
 
 
-def packed_products(Z: Floats) -> Floats:
-    """Z_g'Z_g of a stack of matrices (G, n, p) as packed upper triangles (G, P)."""
-    return _packed(Z.transpose(0, 2, 1) @ Z)
-
-
-def _packed(blocks: Floats) -> Floats:
+def pack(blocks: Floats) -> Floats:
+    """Upper triangles (G, P) by row of symmetric matrices (G, p, p)."""
     p = blocks.shape[2]
     return blocks.reshape(len(blocks), p * p).take(_upper(p), axis=1)
 

@@ -89,7 +89,7 @@ def small_sample_factor(group: GroupProducts, n_obs: int, n_regressors: Indices)
     """G/(G-1) (N-1)/(N-K) by specification (S,), K being regressors and counted effects."""
     n_groups = len(group.packed)
     spare = n_obs - n_regressors - group.effects_counted
-    return n_groups / (n_groups - 1) * _ratio(np.full(len(spare), n_obs - 1.0), spare)
+    return n_groups / (n_groups - 1) * _ratio(n_obs - 1.0, spare)
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,6 @@ def critical_value(df: Floats | float) -> Floats:
     return np.asarray(special.stdtrit(df, 0.975), dtype=np.float64)
 
 
-def _ratio(over: Floats, under: Floats | Indices) -> Floats:
+def _ratio(over: Floats | float, under: Floats | Indices) -> Floats:
     """over / under, NaN where under is not positive."""
-    return np.divide(over, under, out=np.full(np.shape(over), np.nan), where=under > 0)
+    return over / np.where(under > 0, under, np.nan)

@@ -64,7 +64,7 @@ def estimate_group(group: SampleGroup) -> GroupEstimates:
 def estimate_groups(
     groups: Iterable[SampleGroup], resampling: bool = True
 ) -> Iterator[tuple[SampleGroup, GroupEstimates]]:
-    """Estimate all cells of a stratum's sample groups with CR1 errors; resamplers if wanted."""
+    """Estimate all cells of samples of the same effects and weights; resamplers if wanted."""
     hopeless = [(group, _hopeless(group)) for group in groups]
     solved = _solved([group for group, reason in hopeless if not reason])
     for group, reason in hopeless:

@@ -21,7 +21,7 @@ NUMBERS = 2**18  # in the stacked columns: beyond the cache, stacking more gains
 
 
 def in_stacks(groups: Iterable[SampleGroup]) -> Iterator[list[SampleGroup]]:
-    """Samples of one stratum in lists that are small enough to be projected together."""
+    """Samples in lists that are small enough to be projected together."""
     stack: list[SampleGroup] = []
     rows, width = 0, 0
     for group in groups:

@@ -46,7 +46,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
     main_model = workplace.main_model(say)
     chunks = _estimate(setting, workplace, say)
     dropped = (*setting.declared.excluded, *_failed(chunks))
-    specs = specs_table([chunk.columns for chunk in chunks if chunk.columns])
+    specs = specs_table([columns for chunk in chunks for columns in chunk.columns])
     if specs.empty:
         reasons = "; ".join(f"{part.reason} ({part.cells})" for part in dropped)
         todo = "widen the samples or drop choices"

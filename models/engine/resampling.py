@@ -92,7 +92,7 @@ class Resampler:
 
     def _sums(self, columns: Indices) -> Floats:
         """Each cluster's crossing sums and products with the columns (p, G, r + p), from p."""
-        packed, p = self.products.groups[0].packed, len(self.products.root)
+        packed, p = self.products.groups[0].packed, self.products.root.shape[1]
         low, high = np.minimum(columns[:, None], columns), np.maximum(columns[:, None], columns)
         products = packed[:, low * (2 * p - low - 1) // 2 + high]  # places in upper triangles
         return np.concatenate([self.crossing[:, columns], products], axis=2).transpose(1, 0, 2)

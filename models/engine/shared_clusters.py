@@ -10,7 +10,6 @@ triangles, far shorter than its rows, from which the dummies are projected out l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,51 +17,19 @@ import numpy as np
 from models.absorb import absorb_stacked, dense_codes, group_sums, group_totals, is_nested
 from models.design import Codes, Floats
 from models.engine.crossing import Condensed
-from models.engine.crossproducts import (
-    NO_VARIATION,
-    CrossProducts,
-    GroupProducts,
-    packed_products,
-    triangle,
-)
 from models.engine.pieces import Pieces, distinct_pieces
 from models.engine.samples import SampleGroup
-from models.engine.subsets import Indices
+from models.engine.triangles import Triangles, condense_members
 
 LEVELS = 64  # of the crossing effects: with more, triangles are as long as what they condense
 SMALL = 2**22  # numbers, for which it is calls that take the time: there it pays to save these
 PAYS, PAYS_SMALL = 0.25, 1.0  # numbers in the pieces, at most, to one in the samples' own rows
 STACKED = 4  # numbers in the samples' triangles, at most, to one in their rows
 FLAGS = 2**28  # which sample holds which row
-NONE, SOME = 1e-12, 1e-7  # of a dummy's length: less is round-off, more is a direction of its own
-APART = 1e-6  # of a column's mean square: of less variation in a sample, digits would be lost
-
-
-@dataclass(frozen=True)
-class Triangles:
-    """Pieces condensed: dummies (pieces, q, L) and columns (pieces, q, P) of their triangles.
-
-    The columns are in units of `unit` (P,). totals (pieces, L) weigh the rows of each level;
-    weight (pieces,), sums and squares (pieces, P) are moments before the projection, least and
-    largest (pieces, P) values as they stand in the panel. `cuts` are the places among the levels
-    that part one crossing effect from the next; nested says whether any effect does not cross.
-    """
-
-    dummies: Floats
-    columns: Floats
-    unit: Floats
-    totals: Floats
-    weight: Floats
-    sums: Floats
-    squares: Floats
-    least: Floats
-    largest: Floats
-    cuts: Indices
-    nested: bool
 
 
 def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
-    """Samples of one stratum condensed by the one cluster column they name.
+    """Samples of the same effects and weights condensed by the one cluster column they name.
 
     As from `condense` and `crossing_sums`, but for round-off. None for a sample where that is in
     doubt; for all of them where they have too little in common for it to pay.
@@ -71,15 +38,10 @@ def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
     if shared is None:
         return [None] * len(groups)
     names, pieces, triangles = shared
-    return [
-        _condensed(
-            triangles,
-            member[member >= 0],
-            np.array([names.index(name) for name in group.names]),
-            len(group.rows),
-        )
-        for group, member in zip(groups, pieces.member, strict=True)
-    ]
+    place = {name: column for column, name in enumerate(names)}
+    columns = [np.array([place[name] for name in group.names]) for group in groups]
+    n_obs = np.array([len(group.rows) for group in groups])
+    return list(condense_members(triangles, pieces.member, columns, n_obs))
 
 
 def _shared(
@@ -146,21 +108,22 @@ def _triangles(
     left = absorption.residual(np.hstack([levels, values]))
     if weights is not None:
         left *= np.sqrt(weights)[:, None]
-    roots = _roots(left, piece, count)
+    roots = _roots(left, piece, count + 1)
     n_levels = levels.shape[1]
-    starts = np.flatnonzero(np.diff(piece, prepend=-1))
-    summed = partial(group_sums, piece, weights=weights, n_groups=count)
+    first = np.flatnonzero(np.diff(piece, prepend=-1))
+    nothing = np.full((1, len(names)), np.inf)
+    summed = partial(group_sums, piece, weights=weights, n_groups=count + 1)
     return Triangles(
         roots[:, :, :n_levels],
         roots[:, :, n_levels:],
         unit,
         summed(levels),
-        group_totals(piece, weights),
+        np.append(group_totals(piece, weights), 0.0),
         summed(values),
         summed(values * values),
-        np.minimum.reduceat(raw, starts, axis=0),
-        np.maximum.reduceat(raw, starts, axis=0),
-        np.cumsum([own.shape[1] for own in dummies[:-1]], dtype=np.int64),
+        np.append(np.minimum.reduceat(raw, first, axis=0), nothing, axis=0),
+        np.append(np.maximum.reduceat(raw, first, axis=0), -nothing, axis=0),
+        np.cumsum([0, *(own.shape[1] for own in dummies[:-1])], dtype=np.int64),
         bool(inside),
     )
 
@@ -208,71 +171,3 @@ def _roots(rows: Floats, piece: Codes, count: int) -> Floats:
         else:
             roots[k, : end - start] = rows[start:end]
     return roots
-
-
-def _condensed(
-    triangles: Triangles, pieces: Indices, columns: Indices, n_obs: int
-) -> Condensed | None:
-    """A sample of some pieces and columns (p,); None where it has to be told from its rows."""
-    basis, before = _basis(triangles, pieces), _before(triangles, pieces, columns)
-    if basis is None or before is None:
-        return None
-    n_clusters, p, r = len(pieces), len(columns), basis.shape[1]
-    Z = triangles.columns[pieces][:, :, columns].reshape(-1, p)
-    across = triangles.dummies[pieces] @ basis
-    crossing = across.reshape(len(Z), r)
-    for _ in range(2):  # what round-off leaves in the first time, the second takes away
-        Z -= crossing @ (crossing.T @ Z)
-    scale = np.sqrt(np.einsum("ij,ij->j", Z, Z))
-    scale[scale**2 <= NO_VARIATION * before] = 0.0
-    Z *= np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 0)
-    by_cluster = Z.reshape(n_clusters, -1, p)
-    n_rows = n_obs / triangles.weight[pieces].sum()  # weights count rows
-    products = CrossProducts(
-        triangle(Z),
-        scale * triangles.unit[columns] * np.sqrt(n_rows),
-        n_obs,
-        (GroupProducts(packed_products(by_cluster), r + int(triangles.nested), 1.0),),
-    )
-    return Condensed(products, lambda: by_cluster.transpose(0, 2, 1) @ across)
-
-
-def _basis(triangles: Triangles, pieces: Indices) -> Floats | None:
-    """B (L, r) that makes of the dummies D orthonormal columns D B of the same span.
-
-    None where their rank cannot be told from the triangles: levels that are linked by a thread, or
-    an effect that does not cut across the clusters of this sample.
-    """
-    totals = triangles.totals[pieces]
-    if not totals.shape[1]:
-        return np.zeros((0, 0))
-    shared = np.split((totals > 0).sum(axis=0) > 1, triangles.cuts)
-    if not all(effect.any() for effect in shared):
-        return None
-    dummies = triangles.dummies[pieces].reshape(-1, totals.shape[1])
-    length = np.sqrt(totals.sum(axis=0))
-    unit = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
-    dummies *= unit
-    values, vectors = np.linalg.eigh(dummies.T @ dummies)
-    if np.any((values > NONE) & (values < SOME)):
-        return None
-    kept = values >= SOME
-    basis: Floats = unit[:, None] * vectors[:, kept] / np.sqrt(values[kept])
-    return basis
-
-
-def _before(triangles: Triangles, pieces: Indices, columns: Indices) -> Floats | None:
-    """Sums of squares (p,) about the sample's means, infinite for a column that is constant there.
-
-    None where one varies so little, beside where it stands among all rows or how much it varies
-    over these, that too few of its digits are left.
-    """
-    some = np.ix_(pieces, columns)
-    weight = triangles.weight[pieces].sum()
-    squares = triangles.squares[some].sum(axis=0)
-    before: Floats = squares - triangles.sums[some].sum(axis=0) ** 2 / weight
-    constant = triangles.least[some].min(axis=0) == triangles.largest[some].max(axis=0)
-    if np.any((before < APART * np.maximum(squares, weight)) & ~constant):
-        return None
-    before[constant] = np.inf
-    return before

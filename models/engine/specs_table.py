@@ -51,7 +51,7 @@ def chunk_columns(
 
 
 def specs_table(parts: Sequence[Mapping[str, NDArray[Any]]]) -> pd.DataFrame:
-    """One row for each estimated cell of all chunks."""
+    """One row for each estimated cell of all strata."""
     names = parts[0] if parts else ()
     return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in names})
 

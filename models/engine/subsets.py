@@ -45,7 +45,7 @@ class Residualised:
 def residualise(root: Floats, controls: Indices, targets: Indices, subsets: Flags) -> Residualised:
     """Residual-makers of the target columns under each subset (m, U) of the control columns.
 
-    root (p, p) is the triangle R with R'R = Z'WZ, columns of unit length; controls (m,) and
+    root (r, p) is some R with R'R = Z'WZ, columns of unit length; controls (m,) and
     targets (q,) are column indices. Solved by symmetric sweeps, then corrected once through R
     (corrected semi-normal equations, Bjorck 1987), which restores the accuracy of QR.
     """
@@ -72,7 +72,7 @@ def residualise_together(problems: Sequence[Problem]) -> list[Residualised]:
 
 
 def _in_order(problem: Problem, m: int, q: int) -> Floats:
-    """A sample's root (p, m + q): its controls, then its targets, zeros where it has fewer."""
+    """A sample's root (r, m + q): its controls, then its targets, zeros where it has fewer."""
     root, controls, targets, _ = problem
     columns = np.zeros((len(root), m + q))
     columns[:, : len(controls)] = root[:, controls]
@@ -119,7 +119,7 @@ def _of_problem(
     start, end = (found.ends[k - 1] if k else 0), found.ends[k]
     node = found.node[own] - start
     makers = makers[: len(targets), :, start:end]
-    coefficients = np.zeros((len(targets), len(root), len(node)))
+    coefficients = np.zeros((len(targets), root.shape[1], len(node)))
     coefficients[:, controls] = makers[:, : len(controls), node]
     coefficients[:, targets] = makers[:, m : m + len(targets), node]
     size = len(controls)
