@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import fdtrc, stdtr
-from scipy.stats import t as student
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from models.design import Floats
 from models.estimators.events.adoption import BASE
@@ -103,7 +102,7 @@ def breakdown(target: Floats, moves: Floats, beta: Floats, vcov: Floats, df: flo
     largest, and is wider than their conditional and hybrid sets, which use that the others are
     smaller.
     """
-    critical = float(student.ppf(0.975, df))
+    critical = float(stdtrit(df, 0.975))
     lowest = np.inf
     for move in np.vstack([moves, -moves]):
         level, slope = target @ beta, move @ beta
@@ -125,7 +124,7 @@ def bounds(
     target: Floats, moves: Floats, beta: Floats, vcov: Floats, df: float, mbar: float
 ) -> tuple[float, float]:
     """The 95 % bounds of target'beta at one M-bar, as in `breakdown`."""
-    critical = float(student.ppf(0.975, df))
+    critical = float(stdtrit(df, 0.975))
     lines = target + mbar * np.vstack([moves, -moves])
     centre = lines @ beta
     half = critical * np.sqrt(np.einsum("ij,jk,ik->i", lines, vcov, lines))

@@ -6,8 +6,8 @@ The limits are conventions of this program, chosen low: above them a study is po
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr
-from scipy.stats import rankdata
 
 from data.errors import BadInput
 from models.absorb import is_nested
@@ -170,7 +170,7 @@ def _ranking(adoption: Adoption, event: int) -> tuple[float, float]:
 
 def _rank_sum(ours: Floats, others: Floats) -> float:
     """Mann and Whitney's U of the first sample."""
-    ranks = rankdata(np.concatenate([ours, others]))[: len(ours)]
+    ranks = pd.Series(np.concatenate([ours, others])).rank().to_numpy()[: len(ours)]
     return float(ranks.sum() - len(ours) * (len(ours) + 1) / 2.0)
 
 
