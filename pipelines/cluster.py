@@ -47,7 +47,7 @@ from models.study import Study
 
 PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again
-FEWEST = 4  # chunks that are worth a Prefect task
+FEWEST = 2  # chunks that are worth a Prefect task
 WORTH = 2**20  # resampled statistics that a task describes, at least
 AFTER = -1  # Dask's priority for what is needed last
 
@@ -134,7 +134,9 @@ class _OnDask:
 
     def tables(self, count: int) -> Iterator[ChunkTable]:
         """The estimates of chunks 0 to count - 1, by the workers."""
-        size = max(FEWEST, -(-count // (SHARES * self.threads)))
+        tasks = max(1, min(SHARES * self.threads, count // FEWEST))
+        tasks -= tasks % self.threads if tasks > self.threads else 0  # as many for each
+        size = -(-count // tasks)
         starts = range(0, count, size)
         futures = [_tables.submit(self.here, k, min(k + size, count)) for k in starts]
         return (table for future in futures for table in future.result())

@@ -119,7 +119,8 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
     rank = sums.outcome.shape[1] + 1
     forms = QuadraticForms(draws) if forms_pay(n_clusters, rank) else None
     resampled = partial(_resampled, sums.outcome, draws.signs().astype(np.float64), forms)
-    spare, most = (0 if every else 1), max(1, NUMBERS // (n_clusters * max(n_clusters, rank)))
+    widest = rank if forms is None else max(n_clusters, rank)
+    most, spare = max(1, NUMBERS // (n_clusters * widest)), 0 if every else 1
 
     def p_values(fits: PlaceboFits) -> Floats:
         scores = group_sums(sums.cluster, fits.scores, None, n_clusters).T

@@ -152,12 +152,12 @@ class Summed(Protocol):
 def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
     """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D), used up, may be t."""
     np.matmul(of.scores * of.slope[:, None], signs, out=slopes)
-    np.maximum(squares, no_squares(of.scores)[:, None], out=squares)
+    np.maximum(squares, _no_squares(of.scores)[:, None], out=squares)
     squares *= (of.factor * of.slope**2)[:, None]
     np.divide(slopes, np.sqrt(squares, out=squares), out=t)
 
 
-def no_squares(scores: Floats) -> Floats:
+def _no_squares(scores: Floats) -> Floats:
     """The sums of squares (S,) below which nothing but round-off is left of scores (S, G).
 
     With few clusters a draw may be fitted without error. Where it has no slope either, its t is

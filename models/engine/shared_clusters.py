@@ -9,8 +9,10 @@ triangles, far shorter than its rows, from which the dummies are projected out l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from models.design import Codes, Floats
 from models.engine.crossing import Condensed
 from models.engine.pieces import Pieces, distinct_pieces
 from models.engine.samples import SampleGroup
+from models.engine.subsets import Flags
 from models.engine.triangles import Triangles, condense_members
 
 LEVELS = 64  # of the crossing effects: with more, triangles are as long as what they condense
@@ -34,14 +37,43 @@ def condense_shared(groups: Sequence[SampleGroup]) -> list[Condensed | None]:
     As from `condense` and `crossing_sums`, but for round-off. None for a sample where that is in
     doubt; for all of them where they have too little in common for it to pay.
     """
-    shared = _shared(groups) if len(groups) > 1 and len(groups[0].by) == 1 else None
+    found: list[Condensed | None] = [None] * len(groups)
+    for places in _families(groups):
+        together = _condensed([groups[k] for k in places])
+        for k, one in zip(places, together, strict=True):
+            found[k] = one
+    return found
+
+
+def _families(groups: Sequence[SampleGroup]) -> Iterator[list[int]]:
+    """Places of the samples whose strata have the same levels of the effects that cut across.
+
+    Were others among them, each triangle would hold the levels of all.
+    """
+    if not groups or len(groups[0].by) != 1:
+        return
+    strata, families = (defaultdict[object, list[int]](list) for _ in range(2))
+    for place, group in enumerate(groups):
+        strata[group.stratum.sample].append(place)
+    keys = groups[0].columns.keys
+    for places in strata.values():
+        used = _used([groups[k] for k in places])
+        names = _crossing(groups[0], used)
+        levels = tuple((name, np.unique(keys[name][used]).tobytes()) for name in names)
+        families[levels] += places
+    yield from (places for places in families.values() if len(places) > 1)
+
+
+def _condensed(groups: Sequence[SampleGroup]) -> Iterable[Condensed | None]:
+    """Samples with the same levels, condensed together if that pays."""
+    shared = _shared(groups)
     if shared is None:
-        return [None] * len(groups)
+        return repeat(None, len(groups))
     names, pieces, triangles = shared
     place = {name: column for column, name in enumerate(names)}
     columns = [np.array([place[name] for name in group.names]) for group in groups]
     n_obs = np.array([len(group.rows) for group in groups])
-    return list(condense_members(triangles, pieces.member, columns, n_obs))
+    return condense_members(triangles, pieces.member, columns, n_obs)
 
 
 def _shared(
@@ -74,19 +106,31 @@ def _across(groups: Sequence[SampleGroup]) -> dict[str, Codes]:
 
     Where there is no effect at all, the constant is one.
     """
-    first, keys = groups[0], groups[0].columns.keys
-    clusters = keys[first.by[0]]
-    used = np.zeros(len(clusters), dtype=bool)
+    keys, used = groups[0].columns.keys, _used(groups)
+    if not groups[0].stratum.effects:
+        return {"constant": np.zeros(len(used), dtype=np.int64)}
+    found = {}
+    for name in _crossing(groups[0], used):
+        found[name] = np.zeros(len(used), dtype=np.int64)
+        found[name][used] = dense_codes(keys[name][used])
+    return found
+
+
+def _used(groups: Sequence[SampleGroup]) -> Flags:
+    """The rows (N,) that any of the samples holds."""
+    used = np.zeros(len(groups[0].columns.keys[groups[0].by[0]]), dtype=bool)
     for group in groups:
         used[group.rows] = True
-    if not first.stratum.effects:
-        return {"constant": np.zeros(len(clusters), dtype=np.int64)}
-    found = {}
-    for name in first.stratum.effects:
-        if not is_nested(keys[name][used], clusters[used]):
-            found[name] = np.zeros(len(clusters), dtype=np.int64)
-            found[name][used] = dense_codes(keys[name][used])
-    return found
+    return used
+
+
+def _crossing(group: SampleGroup, used: Flags) -> tuple[str, ...]:
+    """The sample's effects that some rows `used` (N,) have across clusters."""
+    keys = group.columns.keys
+    clusters = keys[group.by[0]][used]
+    return tuple(
+        name for name in group.stratum.effects if not is_nested(keys[name][used], clusters)
+    )
 
 
 def _triangles(

@@ -94,12 +94,6 @@ def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Indices:
             return words
 
 
-def sign_draws(n_clusters: int, draws: int, seed: int) -> tuple[Signs, bool]:
-    """The signs (G, D) of `coded_draws`, and whether they are all 2^G sign vectors."""
-    coded, every = coded_draws(n_clusters, draws, seed)
-    return coded.signs(), every
-
-
 def _full_rank(words: Indices, bits: int) -> bool:
     """Whether the words, vectors over GF(2), span all 2^bits of them."""
     left = words.copy()

@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from models.engine.sign_draws import SignDraws, coded_draws, sign_draws
+from models.engine.sign_draws import SignDraws, coded_draws
 from models.engine.walsh import QuadraticForms, hadamard
 
 DRAWS = [99, 399, 999, 1023, 1024, 2500]
@@ -30,7 +30,8 @@ def test_transforms_are_the_forms_themselves(n_clusters: int, n_draws: int) -> N
 @pytest.mark.parametrize("n_draws", DRAWS)
 def test_draws_are_distinct_and_none_is_the_data(n_draws: int) -> None:
     for seed in range(20):
-        signs, every = sign_draws(14, n_draws, seed)
+        draws, every = coded_draws(14, n_draws, seed)
+        signs = draws.signs()
         assert (signs.shape, every) == ((14, n_draws), False)
         vectors = np.unique(np.column_stack([signs, np.ones(14)]), axis=1)
         assert vectors.shape[1] == n_draws + 1
@@ -116,7 +117,7 @@ def test_p_values_vary_less_from_seed_to_seed_than_with_independent_draws(
     own = alike[:, np.argmin(np.abs(found[:1000] - np.quantile(found, 0.9)))]
     value = studentised(own) * (1 - 1e-9)
     true = (found >= value).mean()
-    drawn = (sign_draws(n_clusters, n_draws, seed)[0] for seed in range(seeds))
+    drawn = (coded_draws(n_clusters, n_draws, seed)[0].signs() for seed in range(seeds))
     extreme = [(studentised(own[:, None] * signs) >= value).sum() for signs in drawn]
     p_values = (1 + np.array(extreme)) / (n_draws + 1)
     error = np.sqrt(true * (1 - true) / n_draws)
@@ -134,7 +135,7 @@ def test_a_test_of_symmetry_is_exact(n_draws: int) -> None:
     rejected = 0
     for seed in range(worlds):
         scores = size * rng.choice([-1.0, 1.0], n_clusters)
-        signs, _ = sign_draws(n_clusters, n_draws, seed)
+        signs = coded_draws(n_clusters, n_draws, seed)[0].signs()
         drawn = np.append(scores @ signs, scores.sum())
         rejected += int(np.count_nonzero(drawn >= scores.sum() - 1e-9) <= (n_draws + 1) // 5)
     error = np.sqrt(0.2 * 0.8 / worlds)

@@ -25,7 +25,7 @@ from models.engine.placebo import PlaceboProcess, describe
 from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
-from models.engine.sign_draws import sign_draws
+from models.engine.sign_draws import coded_draws
 from models.estimators import within
 from models.inference.dependence import distances_km
 from models.results import InferenceUsed
@@ -233,7 +233,7 @@ def test_wild_bootstrap_is_that_of_refits_however_it_is_computed(
     root = np.sqrt(np.ones(len(data.y)) if data.weights is None else data.weights)[:, None]
     dummies = [codes[:, None] == np.unique(codes) for codes in data.effects]
     rest = np.hstack([data.X[:, 1:], *dummies]) * root
-    noise = np.random.default_rng(4).normal(size=(2, len(root)))
+    noise = np.random.default_rng(4).normal(size=(8, len(root)))
     treatments = np.column_stack([data.X[:, 0], *noise])
 
     def net(values: np.ndarray) -> np.ndarray:
@@ -246,7 +246,7 @@ def test_wild_bootstrap_is_that_of_refits_however_it_is_computed(
         return np.abs(beta) * (x @ x) / np.sqrt((sums**2).sum(axis=0))
 
     null = net(data.y[:, None] * root)
-    signs, _ = sign_draws(len(np.unique(parent)), 399, 1)
+    signs = coded_draws(len(np.unique(parent)), 399, 1)[0].signs()
     expected = []
     for x in net(treatments * root).T:
         extreme = t_of(x, null * signs[parent]) >= t_of(x, null) * (1 - 1e-9)
@@ -400,7 +400,7 @@ def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
         return abs(beta) * (x @ x) / np.sqrt(scores @ scores)
 
     x, null = demeaned(data.X[:, 0]), demeaned(data.y)
-    signs, _ = sign_draws(13, 399, 3)
+    signs = coded_draws(13, 399, 3)[0].signs()
     drawn = np.array([t_of(demeaned(null * flips[parent])) for flips in signs.T])
     expected = (1 + np.count_nonzero(drawn >= t_of(null) * (1 - 1e-9))) / 400
     assert judges["wild-cluster"].p_values(fits)[0] == pytest.approx(expected, abs=1e-12)

@@ -21,7 +21,7 @@ from models.engine.joint import (
 from models.engine.projection import condense, project
 from models.engine.resampling import NullScores, Resampler, studentise
 from models.engine.results import JointTest
-from models.engine.sign_draws import sign_draws
+from models.engine.sign_draws import coded_draws
 from models.engine.stacked import statistics_of
 from models.engine.subsets import residualise
 
@@ -151,7 +151,7 @@ def test_a_draw_without_slope_or_error_has_no_t_to_speak_of() -> None:
     scores = np.array([[0.1, -0.1]]) / 3.0
     half, one = np.full((1, 2, 1), 0.5), np.ones(1)
     null = NullScores(scores, scores[:, :, None], half, one, one)
-    signs, _ = sign_draws(2, 4, 1)
+    signs = coded_draws(2, 4, 1)[0].signs()
     w = signs.astype(np.float64)
     slopes, t = np.empty((2, 1, 4))
     for squares in (null.sums_of_squares(w), np.full((1, 4), 1e-19)):
