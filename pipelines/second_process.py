@@ -18,6 +18,15 @@ from models.engine.threads import processors
 if TYPE_CHECKING:  # it loads the engine
     from models.engine.beside import Answer
 
+# how memory is kept is settled before the engine is loaded
+PROGRAM = """
+from models.engine.memory import collect_rarely, keep_freed
+keep_freed()
+collect_rarely()
+from models.engine.beside import main
+main()
+"""
+
 
 class SecondProcess:
     """Runs while its context lasts, if there is a processor for it; takes one question."""
@@ -82,7 +91,7 @@ def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes:
 
 def _started() -> subprocess.Popen[bytes] | None:
     # without the current folder on its path, where the user may have a `models` of her own
-    command = [sys.executable, "-P", "-m", "models.engine.beside"]
+    command = [sys.executable, "-P", "-c", PROGRAM]
     try:
         return subprocess.Popen(
             command,

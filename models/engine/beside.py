@@ -1,8 +1,7 @@
 """The main model's part of a multiverse, computed by a process beside the one that draws the curve.
 
-This module is both ends of it: the workplace here, and as a program (`python -m`) the other side,
-which takes a study and its panel from standard input and answers with the main model on standard
-output.
+This module is both ends of it: the workplace here, and the program of the other side, which takes a
+study and its panel from standard input and answers with the main model on standard output.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from models.engine.chunks import Here
 from models.engine.main_model import MainModel
-from models.engine.memory import collect_rarely, keep_freed
 from models.engine.setting import Setting, lay_out
 from models.engine.threads import processors
 
@@ -55,8 +53,6 @@ class Beside(Here):
 
 def main() -> None:
     """The other process: a study and its panel come in, the main model goes out."""
-    keep_freed()
-    collect_rarely()
     Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     study, panel = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
@@ -73,7 +69,3 @@ def _leave_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -48,7 +48,7 @@ def test_another_c_library_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
 def test_cycles_are_looked_for_rarely_and_still_found() -> None:
     program = "import gc\nfrom models.engine.memory import collect_rarely\ncollect_rarely()\n"
     program += "before = gc.get_stats()[0]['collections']\n"
-    program += "for _ in range(60_000):\n    cycle = []\n    cycle.append(cycle)\n"
+    program += "for _ in range(240_000):\n    cycle = []\n    cycle.append(cycle)\n"
     program += "print(gc.get_stats()[0]['collections'] - before)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
