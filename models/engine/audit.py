@@ -99,18 +99,24 @@ class Judge:
 
 def fit_placebos(sample: AuditSample, basis: Floats, treatments: Floats) -> PlaceboFits:
     """Regress the outcome on each placebo treatment (n, B), controls and effects."""
-    return fit_projected(sample, basis, sample.absorption.residual(treatments))
+    w = sample.projected.weights
+    sums = w @ treatments
+    before = np.einsum("ib,ib->b", w[:, None] * treatments, treatments) - sums**2 / w.sum()
+    return fit_projected(sample, basis, sample.absorption.residual(treatments), before)
 
 
-def fit_projected(sample: AuditSample, basis: Floats, x: Floats) -> PlaceboFits:
-    """The same for treatments x (n, B) that are projected on the effects; they are used up."""
+def fit_projected(sample: AuditSample, basis: Floats, x: Floats, before: Floats) -> PlaceboFits:
+    """The same for treatments x (n, B) that are projected on the effects; they are used up.
+
+    before (B,) are their sums of squares about the mean before that.
+    """
     w = sample.projected.weights
     weighted = basis * w[:, None]
     x -= basis @ (weighted.T @ x)
     y = sample.projected.Z[:, 0]
     y = y - basis @ (weighted.T @ y)
     information = np.einsum("ib,ib->b", w[:, None] * x, x)
-    information[information <= 0] = np.nan
+    information[information <= NO_VARIATION * before] = np.nan
     beta = ((w * y) @ x) / information
     scores = np.subtract(y[:, None], beta * x)  # residuals so far
     rss = np.einsum("ib,ib->b", w[:, None] * scores, scores)

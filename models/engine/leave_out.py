@@ -103,7 +103,8 @@ def small_sample_error(main: SampleGroup, projected: Projected) -> tuple[float, 
     cluster, treatment = dense_codes(main.clusters[0]), main.treatment[0]
     rest, before = (np.delete(of, treatment, axis=-1) for of in (projected.Z, projected.before))
     sample = AuditSample(replace(projected, Z=rest, before=before), {"cluster": cluster}, cluster)
-    fits = fit_projected(sample, sample.basis, projected.Z[:, [treatment]])
+    length = projected.before[[treatment]]
+    fits = fit_projected(sample, sample.basis, projected.Z[:, [treatment]], length**2)
     variance, df = bias_reduced(leverage_of(cluster_sums(sample, cluster), fits))
     return float(np.sqrt(variance[0] / fits.information[0])), float(df[0])
 

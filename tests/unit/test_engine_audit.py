@@ -416,9 +416,16 @@ def test_one_cluster_alone_gives_no_p_value() -> None:
     assert np.isfinite(by[("unit",)].p_values(fits)).all()
 
 
-def test_a_placebo_of_which_nothing_is_left_has_no_p_value() -> None:
+@pytest.mark.parametrize("kind", ["zero", "by unit", "a control"])
+def test_a_placebo_of_which_nothing_is_left_has_no_p_value(kind: str) -> None:
+    """Nothing at all, or no more than the round-off of taking effects and controls out of it."""
     sample = sample_of(data := design(8))
-    treatments = np.column_stack([np.zeros(len(data.y)), data.X[:, 0]])
+    nothing = {
+        "zero": np.zeros(len(data.y)),
+        "by unit": np.sin(data.unit) + 3.0,
+        "a control": np.sqrt(2.0) * data.X[:, 1],
+    }
+    treatments = np.column_stack([nothing[kind], data.X[:, 0]])
     judges = judges_of(sample)
     assert {judge.correction for judge in judges} >= {"CR1", "CR2"}
     for judge in judges:
