@@ -31,7 +31,7 @@ class Beside(Here):
     """
 
     def __init__(self, setting: Setting, answer: Answer) -> None:
-        super().__init__(setting)
+        super().__init__(setting, _processors_of_its_own())
         self._answer = answer
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
@@ -56,12 +56,16 @@ def main() -> None:
     Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     study, panel = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
-        # one processor is for the process that draws the curve
-        here = Here(lay_out(study, panel), max(1, processors() - 1))
+        here = Here(lay_out(study, panel), _processors_of_its_own())
         found = here.main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
     sys.stdout.buffer.flush()
     os._exit(0)  # the answer is read to its end, and taking all modules down takes a while
+
+
+def _processors_of_its_own() -> int:
+    """How many threads either process may use: one processor is for the other."""
+    return max(1, processors() - 1)
 
 
 def _leave_with_parent(parent: int) -> None:
