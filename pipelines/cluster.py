@@ -38,11 +38,11 @@ from models.engine.joint import Drawn, NullCurves, ObservedCurve, described, joi
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
-from models.engine.resampling import pieces
 from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
+from models.engine.threads import slices
 from models.study import Study
 
 PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
@@ -135,7 +135,7 @@ class _OnDask:
     def tables(self, count: int) -> Iterator[ChunkTable]:
         """The estimates of chunks 0 to count - 1, by the workers."""
         tasks = max(1, min(SHARES * self.threads, count // FEWEST))
-        tasks -= tasks % self.threads if tasks > self.threads else 0  # as many for each
+        tasks -= tasks % min(tasks, self.threads)  # as many for each thread
         size = -(-count // tasks)
         starts = range(0, count, size)
         futures = [_tables.submit(self.here, k, min(k + size, count)) for k in starts]
@@ -152,7 +152,7 @@ class _OnDask:
             self.client.submit(
                 _null_curves, self.client.map(_some, drawn, some=some), observed, pure=False
             )
-            for some in pieces(len(draws), few)
+            for some in slices(len(draws), few)
         ]
         found: list[NullCurves] = self.client.gather(futures)
         return found

@@ -13,9 +13,10 @@ from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import TIE, NullScores, pieces, studentise
+from models.engine.resampling import TIE, NullScores, studentise
 from models.engine.sign_draws import coded_draws
 from models.engine.stacked import forms_pay
+from models.engine.threads import slices
 from models.engine.walsh import QuadraticForms
 
 DRAWS = 399
@@ -130,7 +131,7 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         own = squares / fits.information[:, None]
         found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * TIE
         extreme = np.full(len(found), spare)
-        for some in pieces(len(found), most):
+        for some in slices(len(found), most):
             t = np.abs(resampled(under_null[some], own[some], products[some]))
             extreme[some] += np.count_nonzero(t >= found[some, None], axis=1)
         return np.where(np.isnan(found), np.nan, extreme / (len(draws) + spare))

@@ -21,14 +21,14 @@ from models.engine.estimation import estimate_groups
 from models.engine.joint import Drawn, NullCurves, ObservedCurve, described
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
 from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
-from models.engine.resampling import Resampler, pieces
+from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
 from models.engine.specs_table import chunk_columns
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
-from models.engine.threads import side_by_side
+from models.engine.threads import side_by_side, slices
 
 CELLS = 768  # at most in a chunk: enough to fill matrix products, few enough to share out
 Chunk = tuple[tuple[int, Stratum], ...]  # strata of the same effects and weights, and their places
@@ -155,7 +155,7 @@ def parts(setting: Setting) -> tuple[Chunk, ...]:
 def _cut(stratum: Stratum) -> Iterator[Stratum]:
     """A stratum in parts of about one size that are no larger than a chunk."""
     cells = np.flatnonzero(stratum.wanted)
-    for some in pieces(len(cells), CELLS):
+    for some in slices(len(cells), CELLS):
         wanted = np.zeros(stratum.wanted.size, dtype=bool)
         wanted[cells[some]] = True
         yield replace(stratum, wanted=wanted.reshape(stratum.wanted.shape))
@@ -166,11 +166,11 @@ def _filled(strata: Sequence[tuple[int, Stratum]]) -> Iterator[Chunk]:
     chunk: Chunk = ()
     cells = 0
     for position, stratum in strata:
-        cells += int(stratum.wanted.sum())
-        if chunk and cells > CELLS:
+        own = int(stratum.wanted.sum())
+        if chunk and cells + own > CELLS:
             yield chunk
-            chunk, cells = (), int(stratum.wanted.sum())
-        chunk = (*chunk, (position, stratum))
+            chunk, cells = (), 0
+        chunk, cells = (*chunk, (position, stratum)), cells + own
     if chunk:
         yield chunk
 

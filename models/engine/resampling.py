@@ -22,6 +22,7 @@ from models.engine.crossproducts import CrossProducts
 from models.engine.curve import Cells, small_sample_factor
 from models.engine.sign_draws import Signs
 from models.engine.subsets import Indices, Residualised
+from models.engine.threads import slices
 
 FEW_SPECS = 8  # below which they are resampled one by one
 NUMBERS = 2**22  # in the largest array of a block of specifications
@@ -64,7 +65,7 @@ class Resampler:
         """At most `most` specifications at a time, with their places: `numbers` in an array."""
         held = len(self.solved.controls) + len(self.solved.targets) + self.crossing.shape[2]
         few = min(most, numbers // (len(self.cluster) * held))
-        for block in pieces(len(self.cells), few):
+        for block in slices(len(self.cells), few):
             yield block, self.cells[block]
 
     def null(self, cells: Cells) -> NullScores:
@@ -204,12 +205,6 @@ def _one_by_one(null: NullScores, signs: Floats) -> Floats:
             else:
                 np.einsum("gd,gd->d", found, found, out=part)
     return (null.scores**2).sum(axis=1)[:, None] - 2.0 * squares if thin else squares
-
-
-def pieces(length: int, most: int) -> Iterator[slice]:
-    """Slices of about one size that cover `length` places, of at most `most` each (or of one)."""
-    count = -(-length // max(1, most))
-    return (slice(length * k // count, length * (k + 1) // count) for k in range(count))
 
 
 def _many_clusters(null: NullScores, signs: Floats) -> Floats:

@@ -32,6 +32,12 @@ def side_by_side(
         yield from threads.map(compute, shares)
 
 
+def slices(length: int, most: int) -> Iterator[slice]:
+    """Slices of about one size that cover `length` places, of at most `most` each (or of one)."""
+    count = -(-length // max(1, most))
+    return (slice(length * k // count, length * (k + 1) // count) for k in range(count))
+
+
 def processors() -> int:
     """How many this process may use, which in a container are fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):

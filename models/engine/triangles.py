@@ -14,8 +14,8 @@ import numpy as np
 from models.design import Floats
 from models.engine.crossing import Condensed
 from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts, pack
-from models.engine.resampling import pieces
 from models.engine.subsets import Flags, Indices
+from models.engine.threads import slices
 
 NUMBERS = 2**17  # in the triangles of a stack: as many as stay in the processor's cache
 NONE, SOME = 1e-12, 1e-7  # of a dummy's length: less is round-off, more is a direction of its own
@@ -56,7 +56,7 @@ def condense_members(
     """
     _, q, P = triangles.columns.shape
     numbers = member.shape[1] * q * (P + triangles.totals.shape[1])
-    for some in pieces(len(member), max(1, NUMBERS // max(1, numbers))):
+    for some in slices(len(member), max(1, NUMBERS // max(1, numbers))):
         used = np.zeros((len(member[some]), P), dtype=bool)
         for flags, own in zip(used, columns[some], strict=True):
             flags[own] = True
