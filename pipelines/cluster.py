@@ -42,7 +42,7 @@ from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
-from models.engine.threads import slices
+from models.engine.threads import one_thread, slices
 from models.study import Study
 
 PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
@@ -117,7 +117,7 @@ class _OnDask:
         self.threads = max(1, sum(self.client.nthreads().values()))
         # the panel is meant to be sent, however large it is
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            self.here = self.client.submit(Here, setting, threads=1, pure=False)
+            self.here = self.client.submit(Here, setting, one_thread, pure=False)
 
     def main_model(self, say: Say) -> Callable[[], MainModel]:
         """The audit and the influence analysis, begun by a worker."""
@@ -204,7 +204,7 @@ def _some(drawn: Drawn, some: slice) -> Drawn:
 
 
 def _null_curves(drawn: Sequence[Drawn], observed: ObservedCurve) -> NullCurves:
-    return joined(described(observed, drawn, threads=1))
+    return joined(described(observed, drawn, one_thread))
 
 
 def _rejections(block: int, here: Here) -> Indices:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ class SecondProcess:
 
     def __init__(self) -> None:
         self._process = _started() if processors() > 1 else None
-        self._talk: Future[bytes] | None = None
+        self._talk: Answer = Future()
+        self._talk.set_result(None)
 
     def __enter__(self) -> SecondProcess:
         return self
@@ -47,32 +49,22 @@ class SecondProcess:
         if self._process is None:
             return
         self._process.kill()
-        if self._talk is not None:
-            self._talk.exception()  # it holds the pipes until then
+        self._talk.exception()  # it holds the pipes until then
         with self._process:
             pass
 
     def ask(self, question: bytes) -> Answer:
-        """Send what the process reads; the call waits for what it writes, None if nothing came."""
-        process = self._process
-        if process is None:
-            return lambda: None
-        line = ThreadPoolExecutor(1)
-        try:
-            talk = self._talk = line.submit(_talked, process, question)
-        except RuntimeError:  # the system has no thread to give
-            return lambda: None
-        line.shutdown(wait=False)
-
-        def wait() -> bytes | None:
-            answer = talk.result()
-            return answer if process.returncode == 0 else None
-
-        return wait
+        """Send what the process reads; what it writes will come, None if nothing comes of it."""
+        if self._process is not None:
+            line = ThreadPoolExecutor(1)
+            with suppress(RuntimeError):  # the system has no thread to give
+                self._talk = line.submit(_talked, self._process, question)
+            line.shutdown(wait=False)
+        return self._talk
 
 
-def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes:
-    """What the process answers.
+def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes | None:
+    """What the process answers, None if it failed.
 
     Written and read whole: `communicate` does it page by page, and after each of a thousand pages
     would wait until the thread that computes lets it run.
@@ -85,8 +77,7 @@ def _talked(process: subprocess.Popen[bytes], question: bytes) -> bytes:
     except OSError:  # it is gone, which its return code says
         pass
     answer = process.stdout.read()
-    process.wait()
-    return answer
+    return answer if process.wait() == 0 else None
 
 
 def _started() -> subprocess.Popen[bytes] | None:

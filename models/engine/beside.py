@@ -11,6 +11,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from threading import Thread
 
 from threadpoolctl import threadpool_limits
@@ -20,18 +21,19 @@ from models.engine.main_model import MainModel
 from models.engine.setting import Setting, lay_out
 from models.engine.threads import processors
 
-Answer = Callable[[], bytes | None]  # waits for what comes, None if nothing came of it
+Answer = Future[bytes | None]  # None if nothing came of it
 Ask = Callable[[bytes], Answer]  # sends what is to be computed
 
 
 class Beside(Here):
     """This process, with the main model left to another one.
 
-    That one was sent the study and its panel; what it does not answer is computed here.
+    That one was sent the study and its panel; what it does not answer is computed here. Until it
+    has answered, one processor is left to it.
     """
 
     def __init__(self, setting: Setting, answer: Answer) -> None:
-        super().__init__(setting, _processors_of_its_own())
+        super().__init__(setting, lambda: processors() if answer.done() else _all_but_one())
         self._answer = answer
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
@@ -39,7 +41,7 @@ class Beside(Here):
         here = super().main_model(say)
 
         def wait() -> MainModel:
-            answer = self._answer()
+            answer = self._answer.result()
             if answer is None:
                 return here()
             try:
@@ -56,15 +58,15 @@ def main() -> None:
     Thread(target=_leave_with_parent, args=(os.getppid(),), daemon=True).start()
     study, panel = pickle.load(sys.stdin.buffer)
     with threadpool_limits(limits=1, user_api="blas"):
-        here = Here(lay_out(study, panel), _processors_of_its_own())
+        here = Here(lay_out(study, panel), _all_but_one)
         found = here.main_model(lambda _: None)()
     sys.stdout.buffer.write(pickle.dumps(found))
     sys.stdout.buffer.flush()
     os._exit(0)  # the answer is read to its end, and taking all modules down takes a while
 
 
-def _processors_of_its_own() -> int:
-    """How many threads either process may use: one processor is for the other."""
+def _all_but_one() -> int:
+    """How many threads either process may use while both compute."""
     return max(1, processors() - 1)
 
 

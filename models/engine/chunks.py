@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -28,7 +28,7 @@ from models.engine.sign_draws import SignDraws
 from models.engine.specs_table import chunk_columns
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
-from models.engine.threads import side_by_side, slices
+from models.engine.threads import processors, side_by_side, slices
 
 CELLS = 768  # at most in a chunk: enough to fill matrix products, few enough to share out
 Chunk = tuple[tuple[int, Stratum], ...]  # strata of the same effects and weights, and their places
@@ -68,16 +68,16 @@ class Workplace(Protocol):
 class Here:
     """This process: every chunk in turn, its cross-products kept for resampling.
 
-    `threads` is how many may be used at most. It is pickled without what it has computed.
+    It is pickled without what it has computed.
     """
 
-    def __init__(self, setting: Setting, threads: int = 64) -> None:
+    def __init__(self, setting: Setting, threads: Callable[[], int] = processors) -> None:
         self.setting = setting
-        self.threads = threads
+        self.threads = threads  # how many may be used
         self.parts = parts(setting)
         self._resamplers: dict[int, list[Resampler]] = {}
 
-    def __reduce__(self) -> tuple[type[Here], tuple[Setting, int]]:
+    def __reduce__(self) -> tuple[type[Here], tuple[Setting, Callable[[], int]]]:
         return Here, (self.setting, self.threads)
 
     def main_model(self, say: Callable[[str], None]) -> Callable[[], MainModel]:
@@ -86,12 +86,15 @@ class Here:
         def compute() -> MainModel:
             say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
             _ = self.trial  # described once, before threads share it
-            most = min(self.threads, self.trial.most_at_once)
-            judged = list(side_by_side(self.rejections, range(BLOCKS), most))
+            judged = list(side_by_side(self.rejections, range(BLOCKS), self._at_once))
             audit = placebo_audit(self.trial, judged)
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))
 
         return compute
+
+    def _at_once(self) -> int:
+        """Blocks of the audit that may be judged at a time."""
+        return min(self.threads(), self.trial.most_at_once)
 
     @cached_property
     def trial(self) -> Trial:
@@ -131,13 +134,14 @@ class Here:
         """Slopes and t-statistics (S, D) of one chunk under the null."""
         if chunk not in self._resamplers:
             self.table(chunk)
-        return statistics_of(self._resamplers[chunk], present, draws, self.threads)
+        return statistics_of(self._resamplers[chunk], present, draws)
 
     def resampled(
         self, chunks: Sequence[int], present: Indices, draws: SignDraws, observed: ObservedCurve
     ) -> Iterator[NullCurves]:
         """Curves of these chunks, some draws at a time."""
-        drawn = [self.statistics(chunk, present, draws) for chunk in chunks]
+        alike = partial(self.statistics, present=present, draws=draws)
+        drawn = list(side_by_side(alike, chunks, self.threads))
         return described(observed, drawn, self.threads)
 
 

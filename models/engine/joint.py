@@ -21,7 +21,7 @@ from models.engine.resampling import TIE
 from models.engine.results import JointStatistic, JointTest
 from models.engine.sign_draws import SignDraws, coded_draws
 from models.engine.subsets import Indices
-from models.engine.threads import side_by_side
+from models.engine.threads import processors, side_by_side
 
 HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept
@@ -139,7 +139,7 @@ def joined(parts: Iterable[NullCurves]) -> NullCurves:
 
 
 def described(
-    observed: ObservedCurve, drawn: Sequence[Drawn], threads: int = 64
+    observed: ObservedCurve, drawn: Sequence[Drawn], threads: Callable[[], int] = processors
 ) -> Iterator[NullCurves]:
     """What is kept of D draws, some at a time, given them for all chunks in the curve's order."""
     n_draws, few = drawn[0][0].shape[1], max(1, CACHED // len(observed.t))

@@ -18,12 +18,10 @@ from models.engine.curve import Cells
 from models.engine.resampling import Resampler, studentise, widened
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
-from models.engine.threads import side_by_side
 from models.engine.walsh import QuadraticForms
 
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch
-SHARED = 8  # batches that are worth threads: a few take longer with them than without
 MOST_CLUSTERS = 256  # whose pairs are worth a transform
 PER_RANK = 16  # clusters at most for each column of the factors that do without a transform
 FEWEST = 8  # specifications worth an array operation, however many numbers they are
@@ -44,11 +42,11 @@ class Stack:
 
 
 def statistics_of(
-    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws, threads: int = 64
+    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws
 ) -> tuple[Floats, Floats]:
     """Slopes and t-statistics (S, D) of all samples in turn, under the null.
 
-    The draws are for the clusters `present`, in that order; `threads` are used at most.
+    The draws are for the clusters `present`, in that order.
     """
     sizes = np.array([len(resampler.cells) for resampler in resamplers], dtype=np.int64)
     slopes, t = np.empty((2, sizes.sum(), len(draws)))
@@ -58,7 +56,7 @@ def statistics_of(
         rows = slice(start, start := start + sizes[members].sum())
         drawn = draws.of(np.searchsorted(present, some[0].cluster))
         if _stackable(some[0]):
-            _fill(some, drawn, threads, slopes[rows], t[rows])
+            _fill(some, drawn, slopes[rows], t[rows])
         else:
             slopes[rows], t[rows] = some[0].statistics(drawn.signs())
         order += members
@@ -89,22 +87,16 @@ def forms_pay(n_clusters: int, rank: int) -> bool:
 
 
 def _fill(
-    resamplers: Sequence[Resampler], draws: SignDraws, threads: int, slopes: Floats, t: Floats
+    resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats
 ) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
     forms, signs = QuadraticForms(draws), draws.signs()
     most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
-
-    def fill(batch: Batch) -> None:
-        rows, parts = batch
+    for rows, parts in _batches(resamplers, most):
         stack = _stacked(parts)
         squares = forms.values(stack.form)
         for some, numbers in widened(signs):
             studentise(stack, numbers, squares[:, some], slopes[rows, some], t[rows, some])
-
-    batches = list(_batches(resamplers, most))
-    for _ in side_by_side(fill, batches, threads if len(batches) >= SHARED else 1):
-        pass
 
 
 def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:

@@ -8,6 +8,7 @@ in parts whose sizes do not depend on the machine, so that results keep their bi
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -17,19 +18,23 @@ Result = TypeVar("Result")
 
 
 def side_by_side(
-    compute: Callable[[Part], Result], parts: Iterable[Part], most: int = 64
+    compute: Callable[[Part], Result], parts: Iterable[Part], most: Callable[[], int]
 ) -> Iterator[Result]:
-    """What `compute` gives for each part, in order, on the processors that this process may use.
+    """What `compute` gives for each part, in order, `most` of them at a time.
 
-    `most` bounds the parts at work at a time, where each of them needs much memory.
+    As long as that is one, it is asked anew before each part: more processors may become free.
     """
-    shares = list(parts)
-    at_once = min(most, processors(), len(shares))
-    if at_once < 2:
-        yield from map(compute, shares)
-        return
-    with ThreadPoolExecutor(at_once) as threads:
-        yield from threads.map(compute, shares)
+    left = deque(parts)
+    while left and (at_once := min(most(), len(left))) < 2:
+        yield compute(left.popleft())
+    if left:
+        with ThreadPoolExecutor(at_once) as threads:
+            yield from threads.map(compute, left)
+
+
+def one_thread() -> int:
+    """For what shares its processor with others of its kind."""
+    return 1
 
 
 def slices(length: int, most: int) -> Iterator[slice]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -117,18 +118,20 @@ def test_a_question_that_nobody_reads_is_no_fault(second: SecondProcess) -> None
     """It is gone before it has read what no pipe holds."""
     assert second._process is not None
     second._process.kill()
-    assert second.ask(b"." * 2**22)() is None
+    assert second.ask(b"." * 2**22).result() is None
 
 
 def test_a_question_that_it_cannot_read_is_no_fault(second: SecondProcess) -> None:
-    assert second.ask(b"no setting" * 2**16)() is None
+    assert second.ask(b"no setting" * 2**16).result() is None
 
 
 @pytest.mark.parametrize("answer", [b"", b"hello from elsewhere\n" + pickle.dumps(1), b"cos\n"])
 def test_an_answer_that_is_none_is_not_missed(tmp_path: Path, answer: bytes) -> None:
     """What else starts with the interpreter may have written to the same stream."""
     study, panel = prepared(tmp_path)
-    beside = partial(Beside, answer=lambda: answer)
+    came = Future[bytes | None]()
+    came.set_result(answer)
+    beside = partial(Beside, answer=came)
     found = run_curve(study, panel, lambda _: None, beside)
     assert json.dumps(as_document(found)) == document(study, panel)
 
