@@ -17,7 +17,7 @@ from models.engine.resampling import TIE, NullScores, studentise
 from models.engine.sign_draws import coded_draws
 from models.engine.stacked import forms_pay
 from models.engine.threads import slices
-from models.engine.walsh import QuadraticForms
+from models.engine.walsh import SignedSums
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %
@@ -118,7 +118,7 @@ def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
 def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
     draws, every = coded_draws(n_clusters, DRAWS, seed)
     rank = sums.outcome.shape[1] + 1
-    forms = QuadraticForms(draws) if forms_pay(n_clusters, rank) else None
+    forms = SignedSums(draws.pairs()) if forms_pay(n_clusters, rank) else None
     resampled = partial(_resampled, sums.outcome, draws.signs().astype(np.float64), forms)
     widest = rank if forms is None else max(n_clusters, rank)
     most, spare = max(1, NUMBERS // (n_clusters * widest)), 0 if every else 1
@@ -142,7 +142,7 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
 def _resampled(
     outcome: Floats,
     signs: Floats,
-    forms: QuadraticForms | None,
+    forms: SignedSums | None,
     scores: Floats,
     own: Floats,
     products: Floats,
@@ -159,7 +159,9 @@ def _resampled(
     right = np.concatenate([taken, scores[:, :, None]], axis=2)
     one = np.ones(len(scores))
     null = NullScores(scores, left, right, one, one)
-    squares = null.sums_of_squares(signs) if forms is None else forms.values(null.forms())
-    slopes, t = np.empty((2, *squares.shape))
-    studentise(null, signs, squares, slopes, t)
+    if forms is None:
+        t = null.sums_of_squares(signs)
+    else:
+        t = forms.of(null.forms().reshape(len(one), -1))
+    studentise(null, scores @ signs, t, t)
     return t

@@ -52,8 +52,9 @@ class Resampler:
         for block, cells in self.blocks(NUMBERS, len(self.cells)):
             null = self.null(cells)
             for some, numbers in widened(drawn):
-                squares = null.sums_of_squares(numbers)
-                studentise(null, numbers, squares, slopes[block, some], t[block, some])
+                summed = slopes[block, some]
+                np.matmul(null.scores * null.slope[:, None], numbers, out=summed)
+                studentise(null, summed, null.sums_of_squares(numbers), t[block, some])
         return slopes, t
 
     @property
@@ -150,9 +151,8 @@ class Summed(Protocol):
     def factor(self) -> Floats: ...
 
 
-def studentise(of: Summed, signs: Floats, squares: Floats, slopes: Floats, t: Floats) -> None:
-    """Write slopes and t (S, D) of draws `signs` (G, D); squares (S, D), used up, may be t."""
-    np.matmul(of.scores * of.slope[:, None], signs, out=slopes)
+def studentise(of: Summed, slopes: Floats, squares: Floats, t: Floats) -> None:
+    """Write t (S, D) of slopes (S, D) whose scores have such squares (S, D); they may be in t."""
     np.maximum(squares, _no_squares(of.scores)[:, None], out=squares)
     squares *= (of.factor * of.slope**2)[:, None]
     np.divide(slopes, np.sqrt(squares, out=squares), out=t)

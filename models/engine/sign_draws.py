@@ -49,6 +49,10 @@ class SignDraws:
         """The same draws for some of the clusters, by their places."""
         return replace(self, words=self.words[clusters])
 
+    def pairs(self) -> SignDraws:
+        """The same draws for all pairs of clusters (G^2): their signs multiply as words add."""
+        return replace(self, words=(self.words[:, None] ^ self.words).ravel())
+
     def signs(self) -> Signs:
         """The signs themselves (G, D)."""
         return signs_of(self.words, self.numbers)
@@ -79,8 +83,8 @@ def coded_draws(n_clusters: int, draws: int, seed: int) -> tuple[SignDraws, bool
         return SignDraws(1 << np.arange(n_clusters), np.arange(2**n_clusters)), True
     rng = np.random.default_rng(seed)
     words = _words(n_clusters, bits, rng)
-    data = rng.integers(0, draws + 1)
-    return SignDraws(words, np.sort(np.arange(draws + 1) ^ data)[1:]), False
+    data, every = rng.integers(0, draws + 1), np.arange(2**bits)
+    return SignDraws(words, every[every ^ data <= draws][1:]), False
 
 
 def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Indices:

@@ -15,10 +15,10 @@ import numpy as np
 
 from models.design import Floats
 from models.engine.curve import Cells
-from models.engine.resampling import Resampler, studentise, widened
+from models.engine.resampling import Resampler, studentise
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
-from models.engine.walsh import QuadraticForms
+from models.engine.walsh import SignedSums
 
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch
@@ -90,13 +90,13 @@ def _fill(
     resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats
 ) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
-    forms, signs = QuadraticForms(draws), draws.signs()
-    most = max(FEWEST, HELD // max(forms.height, len(signs) ** 2))
+    sums, forms = SignedSums(draws), SignedSums(draws.pairs())
+    most = max(FEWEST, HELD // max(forms.height, len(draws.words) ** 2))
     for rows, parts in _batches(resamplers, most):
         stack = _stacked(parts)
-        squares = forms.values(stack.form)
-        for some, numbers in widened(signs):
-            studentise(stack, numbers, squares[:, some], slopes[rows, some], t[rows, some])
+        sums.of(stack.scores * stack.slope[:, None], slopes[rows])
+        forms.of(stack.form.reshape(len(stack.form), -1), t[rows])
+        studentise(stack, slopes[rows], t[rows], t[rows])
 
 
 def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:

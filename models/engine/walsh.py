@@ -1,9 +1,9 @@
-"""Quadratic forms in coded sign flips, by fast Walsh-Hadamard transforms.
+"""Sums of numbers whose signs coded draws flip, by fast Walsh-Hadamard transforms.
 
-The product of two clusters' signs is a sign too, that of the sum of their words (see
-`sign_draws`). Entries of a form whose pairs have the same sum are therefore added up once, and a
-Walsh-Hadamard transform of these sums gives the form's values for all draws: per specification
-and draw some 64 multiplications instead of one for each pair of clusters.
+Numbers whose words agree in the lowest bits (see `sign_draws`) are added up once, and a
+Walsh-Hadamard transform of these sums gives their sum under all draws: per draw some 64
+multiplications, however many numbers there are. A quadratic form in the signs is such a sum too:
+of its entries, each with the sign of a pair of clusters.
 """
 
 from __future__ import annotations
@@ -17,37 +17,39 @@ from models.engine.sign_draws import SignDraws, signs_of
 BITS = 10  # of a transform, at most: two matrix products of 32 by 32
 
 
-class QuadraticForms:
-    """Values w'A w of any forms A (G, G), symmetric or not, for the draws w of a code.
+class SignedSums:
+    """Sums of G numbers with the signs of all D draws; for forms (G, G), those of `draws.pairs()`.
 
     Draws that differ in no more than the BITS lowest bits of their numbers are one coset: the
-    signs that the higher bits give are the same for all of them, and multiply the entries of A.
-    `height` is how many values are computed for a form, at least as many as there are draws.
+    signs that the higher bits give are the same for all of them, and multiply the numbers.
+    `height` is how many sums are computed, at least as many as there are draws.
     """
 
     def __init__(self, draws: SignDraws) -> None:
         words, numbers = draws.words, draws.numbers
         low = min(BITS, int(numbers[0] ^ numbers[-1]).bit_length())
-        cosets, which = np.unique(numbers >> low, return_inverse=True)
-        self._places = (which << low) + (numbers & (1 << low) - 1)
+        high = numbers >> low
+        begins = np.append(True, high[1:] != high[:-1])
+        cosets = high[begins]
+        self._places = (np.cumsum(begins) - 1 << low) + (numbers & (1 << low) - 1)
         self.height = len(cosets) << low
-        sums = (words[:, None] ^ words).ravel()
-        bins = (sums & (1 << low) - 1)[:, None] + (np.arange(len(cosets)) << low)
-        signs = signs_of(sums, cosets << low).astype(np.float64)
+        bins = (words & (1 << low) - 1)[:, None] + (np.arange(len(cosets)) << low)
+        signs = signs_of(words, cosets << low).astype(np.float64)
         ends = np.arange(0, bins.size + 1, len(cosets))
-        shape = self.height, len(sums)
+        shape = self.height, len(words)
         self._gather = sp.csc_array((signs.ravel(), bins.ravel(), ends), shape=shape)
         self._first, self._second = hadamard(low - low // 2), hadamard(low // 2)
 
-    def values(self, forms: Floats) -> Floats:
-        """Values (S, D) for forms (S, G, G)."""
-        n_forms, wide, narrow = len(forms), len(self._first), len(self._second)
-        by_pair = np.ascontiguousarray(forms.reshape(n_forms, -1).T)
-        summed = np.asarray(self._gather @ by_pair).reshape(-1, wide, narrow, n_forms)
-        half = summed.transpose(0, 1, 3, 2) @ self._second
-        whole = np.empty((n_forms, len(half), wide, narrow))
+    def of(self, values: Floats, out: Floats | None = None) -> Floats:
+        """Sums (S, D) of values (S, G), into `out` where given."""
+        n, wide, narrow = len(values), len(self._first), len(self._second)
+        summed = self._gather @ np.ascontiguousarray(values.T)
+        half = np.asarray(summed).reshape(-1, wide, narrow, n).transpose(0, 1, 3, 2) @ self._second
+        whole = np.empty((n, len(half), wide, narrow))
         np.matmul(self._first, half.transpose(2, 0, 1, 3), out=whole)
-        return np.take(whole.reshape(n_forms, self.height), self._places, axis=1)
+        by_draw = whole.reshape(n, self.height)
+        # clipped, though none is beyond: NumPy then writes into `out` itself
+        return np.take(by_draw, self._places, axis=1, out=out, mode="clip")
 
 
 def hadamard(bits: int) -> Floats:

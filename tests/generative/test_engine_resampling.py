@@ -23,7 +23,7 @@ from models.engine.resampling import (
 )
 from models.engine.sign_draws import coded_draws
 from models.engine.subsets import Flags, residualise
-from models.engine.walsh import QuadraticForms
+from models.engine.walsh import SignedSums
 
 CONTROLS = ["a", "b", "c"]
 EFFECTS = [("unit",), ("unit", "time"), ("unit", "parent_time"), ("time", "sector"), ()]
@@ -129,7 +129,7 @@ def test_all_forms_of_the_sums_agree(rank: int) -> None:
     wanted = np.square(couplings @ signs).sum(axis=1)
     for form in (_one_by_one, _many_clusters):
         assert form(null, signs) == pytest.approx(wanted, rel=1e-10)
-    values = QuadraticForms(draws).values(null.forms())
+    values = SignedSums(draws.pairs()).of(null.forms().reshape(9, -1))
     assert values == pytest.approx(wanted, rel=1e-10)
     assert null.sums_of_squares(signs) == pytest.approx(wanted, rel=1e-10)
 

@@ -1,4 +1,4 @@
-"""Coded sign flips: what they are, what they are worth, and quadratic forms in them."""
+"""Coded sign flips: what they are, what they are worth, and sums and forms in them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from models.engine.sign_draws import SignDraws, coded_draws
-from models.engine.walsh import QuadraticForms, hadamard
+from models.engine.walsh import SignedSums, hadamard
 
 DRAWS = [99, 399, 999, 1023, 1024, 2500]
 
 
 @pytest.mark.parametrize("n_draws", DRAWS)
 @pytest.mark.parametrize("n_clusters", [13, 16, 37, 60])
-def test_transforms_are_the_forms_themselves(n_clusters: int, n_draws: int) -> None:
+def test_transforms_are_the_sums_and_forms_themselves(n_clusters: int, n_draws: int) -> None:
     """All draws, some of the clusters, and parts of the draws of any size."""
     rng = np.random.default_rng(n_clusters + n_draws)
     draws, _ = coded_draws(n_clusters, n_draws, n_clusters)
@@ -24,7 +24,11 @@ def test_transforms_are_the_forms_themselves(n_clusters: int, n_draws: int) -> N
         forms = rng.normal(size=(3, len(tried.words), len(tried.words)))
         w = tried.signs().astype(np.float64)
         wanted = np.einsum("sgd,gd->sd", forms @ w, w)
-        assert QuadraticForms(tried).values(forms) == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+        found = SignedSums(tried.pairs()).of(forms.reshape(3, -1))
+        assert found == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+        sums = np.full((3, 2 * len(tried)), np.nan)[:, ::2]
+        SignedSums(tried).of(forms[:, 0], sums)
+        assert sums == pytest.approx(forms[:, 0] @ w, rel=1e-10, abs=1e-10)
 
 
 @pytest.mark.parametrize("n_draws", DRAWS)
@@ -54,7 +58,8 @@ def test_few_clusters_give_every_sign_vector_once(n_clusters: int, n_draws: int)
     w = signs.astype(np.float64)
     form = np.random.default_rng(n_clusters).normal(size=(1, n_clusters, n_clusters))
     wanted = np.einsum("gd,gd->d", form[0] @ w, w)
-    assert QuadraticForms(draws).values(form)[0] == pytest.approx(wanted, rel=1e-10, abs=1e-10)
+    found = SignedSums(draws.pairs()).of(form.reshape(1, -1))
+    assert found[0] == pytest.approx(wanted, rel=1e-10, abs=1e-10)
 
 
 @pytest.mark.parametrize("most", [1, 7, 64, 1000, 5000])
@@ -65,7 +70,7 @@ def test_parts_are_all_draws_in_turn_and_no_larger_than_asked(most: int) -> None
     assert np.array_equal(np.hstack([part.signs() for part in parts]), draws.signs())
     assert len(parts) <= 2 * -(-3001 // 2 ** (most.bit_length() - 1))
     for part in parts:  # no more is computed for a part than it may hold
-        assert QuadraticForms(part).height <= most
+        assert SignedSums(part).height <= most
 
 
 def test_draws_travel_as_words_and_numbers() -> None:

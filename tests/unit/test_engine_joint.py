@@ -153,11 +153,11 @@ def test_a_draw_without_slope_or_error_has_no_t_to_speak_of() -> None:
     null = NullScores(scores, scores[:, :, None], half, one, one)
     signs = coded_draws(2, 4, 1)[0].signs()
     w = signs.astype(np.float64)
-    slopes, t = np.empty((2, 1, 4))
+    t, slopes = np.empty((1, 4)), scores @ w
     for squares in (null.sums_of_squares(w), np.full((1, 4), 1e-19)):
-        studentise(null, w, squares, slopes, t)
+        studentise(null, slopes, squares, t)
         assert np.abs(t[0, w[0] == w[1]]).max() < 1e-6
-    studentise(null, w, null.sums_of_squares(w), slopes, t)
+    studentise(null, slopes, null.sums_of_squares(w), t)
     assert np.abs(t[0, w[0] != w[1]]) == pytest.approx(np.sqrt(2.0))
 
 
