@@ -160,8 +160,9 @@ def _resampled(
     one = np.ones(len(scores))
     null = NullScores(scores, left, right, one, one)
     if forms is None:
-        t = null.sums_of_squares(signs)
+        squares = null.sums_of_squares(signs)
     else:
-        t = forms.of(null.forms().reshape(len(one), -1))
-    studentise(null, scores @ signs, t, t)
+        squares = forms.of(null.forms().reshape(len(one), -1))
+    t = np.empty_like(squares)
+    studentise(null, scores @ signs, squares, t)
     return t

@@ -28,8 +28,8 @@ Ask = Callable[[bytes], Answer]  # sends what is to be computed
 class Beside(Here):
     """This process, with the main model left to another one.
 
-    That one was sent the study and its panel; what it does not answer is computed here. Until it
-    has answered, one processor is left to it.
+    That one was sent the study and its panel; what it does not answer is computed here. As long
+    as it has not answered, one processor is left to it.
     """
 
     def __init__(self, setting: Setting, answer: Answer) -> None:
@@ -41,12 +41,9 @@ class Beside(Here):
         here = super().main_model(say)
 
         def wait() -> MainModel:
-            answer = self._answer.result()
-            if answer is None:
-                return here()
             try:
-                found: MainModel = pickle.loads(answer)
-            except Exception:  # something else wrote between, and then anything may be raised
+                found: MainModel = pickle.loads(self._answer.result() or b"")
+            except Exception:  # it may fail, and other programs write between, in any way
                 return here()
             return found
 

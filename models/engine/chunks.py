@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice
 from typing import Any, Protocol
 
@@ -134,14 +134,13 @@ class Here:
         """Slopes and t-statistics (S, D) of one chunk under the null."""
         if chunk not in self._resamplers:
             self.table(chunk)
-        return statistics_of(self._resamplers[chunk], present, draws)
+        return statistics_of(self._resamplers[chunk], present, draws, self.threads)
 
     def resampled(
         self, chunks: Sequence[int], present: Indices, draws: SignDraws, observed: ObservedCurve
     ) -> Iterator[NullCurves]:
         """Curves of these chunks, some draws at a time."""
-        alike = partial(self.statistics, present=present, draws=draws)
-        drawn = list(side_by_side(alike, chunks, self.threads))
+        drawn = [self.statistics(chunk, present, draws) for chunk in chunks]
         return described(observed, drawn, self.threads)
 
 

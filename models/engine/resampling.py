@@ -152,7 +152,7 @@ class Summed(Protocol):
 
 
 def studentise(of: Summed, slopes: Floats, squares: Floats, t: Floats) -> None:
-    """Write t (S, D) of slopes (S, D) whose scores have such squares (S, D); they may be in t."""
+    """Write t (S, D) of slopes and sums of squares (S, D); squares are used up, and may be t."""
     np.maximum(squares, _no_squares(of.scores)[:, None], out=squares)
     squares *= (of.factor * of.slope**2)[:, None]
     np.divide(slopes, np.sqrt(squares, out=squares), out=t)

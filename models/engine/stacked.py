@@ -1,14 +1,15 @@
 """Many samples resampled with the same draws, in as few array operations as can be.
 
 Samples that differ in a few rows have the same clusters. Where these are few, each specification
-is one quadratic form in the draw, and all draws one transform of it (see `walsh`): the forms of
-all such samples are transformed together, as many at a time as stay in the processor's cache.
+has one sum of the draw's signs and one quadratic form in them, and all draws are transforms of
+these (see `walsh`): all such samples are transformed together, as many at a time as stay in the
+processor's cache.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +19,12 @@ from models.engine.curve import Cells
 from models.engine.resampling import Resampler, studentise
 from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
+from models.engine.threads import one_thread, processors, side_by_side
 from models.engine.walsh import SignedSums
 
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch
+SHARED = 8  # batches that are worth threads: a few take longer with them than without
 MOST_CLUSTERS = 256  # whose pairs are worth a transform
 PER_RANK = 16  # clusters at most for each column of the factors that do without a transform
 FEWEST = 8  # specifications worth an array operation, however many numbers they are
@@ -42,11 +45,14 @@ class Stack:
 
 
 def statistics_of(
-    resamplers: Sequence[Resampler], present: Indices, draws: SignDraws
+    resamplers: Sequence[Resampler],
+    present: Indices,
+    draws: SignDraws,
+    threads: Callable[[], int] = processors,
 ) -> tuple[Floats, Floats]:
     """Slopes and t-statistics (S, D) of all samples in turn, under the null.
 
-    The draws are for the clusters `present`, in that order.
+    The draws are for the clusters `present`, in that order; `threads` says how many may be used.
     """
     sizes = np.array([len(resampler.cells) for resampler in resamplers], dtype=np.int64)
     slopes, t = np.empty((2, sizes.sum(), len(draws)))
@@ -56,7 +62,7 @@ def statistics_of(
         rows = slice(start, start := start + sizes[members].sum())
         drawn = draws.of(np.searchsorted(present, some[0].cluster))
         if _stackable(some[0]):
-            _fill(some, drawn, slopes[rows], t[rows])
+            _fill(some, drawn, threads, slopes[rows], t[rows])
         else:
             slopes[rows], t[rows] = some[0].statistics(drawn.signs())
         order += members
@@ -87,16 +93,26 @@ def forms_pay(n_clusters: int, rank: int) -> bool:
 
 
 def _fill(
-    resamplers: Sequence[Resampler], draws: SignDraws, slopes: Floats, t: Floats
+    resamplers: Sequence[Resampler],
+    draws: SignDraws,
+    threads: Callable[[], int],
+    slopes: Floats,
+    t: Floats,
 ) -> None:
     """Write slopes and t (S, D) of samples on the same clusters, batch by batch."""
     sums, forms = SignedSums(draws), SignedSums(draws.pairs())
     most = max(FEWEST, HELD // max(forms.height, len(draws.words) ** 2))
-    for rows, parts in _batches(resamplers, most):
+
+    def fill(batch: Batch) -> None:
+        rows, parts = batch
         stack = _stacked(parts)
         sums.of(stack.scores * stack.slope[:, None], slopes[rows])
         forms.of(stack.form.reshape(len(stack.form), -1), t[rows])
         studentise(stack, slopes[rows], t[rows], t[rows])
+
+    batches = list(_batches(resamplers, most))
+    for _ in side_by_side(fill, batches, threads if len(batches) >= SHARED else one_thread):
+        pass
 
 
 def _batches(resamplers: Sequence[Resampler], most: int) -> Iterator[Batch]:

@@ -1,9 +1,9 @@
 """Sums of numbers whose signs coded draws flip, by fast Walsh-Hadamard transforms.
 
-Numbers whose words agree in the lowest bits (see `sign_draws`) are added up once, and a
-Walsh-Hadamard transform of these sums gives their sum under all draws: per draw some 64
-multiplications, however many numbers there are. A quadratic form in the signs is such a sum too:
-of its entries, each with the sign of a pair of clusters.
+Numbers whose words agree in the lowest bits (see `sign_draws`) are added up once for a thousand
+draws, and a Walsh-Hadamard transform of these sums gives the sum of all under each draw: some 64
+multiplications a draw. A quadratic form in the signs is such a sum too: of its entries, each with
+the sign of a pair of clusters.
 """
 
 from __future__ import annotations

@@ -9,19 +9,12 @@ thread: those of a code (see `models.engine.walsh`) need none so large.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tests.bench import bench_spec_curve as curve
-
-if TYPE_CHECKING:
-    from models.engine.joint import NullCurves
-    from models.engine.sign_draws import SignDraws
 
 NAME = "joint-inference"
 SIZES = curve.SIZES
@@ -38,7 +31,6 @@ def regsi(data: curve.Data, _: Path) -> curve.Answer:
 
 
 def _regsi(data: curve.Data) -> curve.Answer:
-    from models.engine.chunks import CELLS
     from models.engine.crossing import crossing_sums
     from models.engine.curve import Cells, critical_value, estimate_curve
     from models.engine.joint import ObservedCurve, described, joint_test
@@ -46,7 +38,6 @@ def _regsi(data: curve.Data) -> curve.Answer:
     from models.engine.resampling import Resampler
     from models.engine.stacked import statistics_of
     from models.engine.subsets import residualise
-    from models.engine.threads import processors, side_by_side, slices
 
     size = int(data["cluster"].max()) + 1
     projected = project(data["Z"], None, (data["unit"], data["year"]))
@@ -62,14 +53,8 @@ def _regsi(data: curve.Data) -> curve.Answer:
     one = np.ones(len(every))
     t = found.estimate / found.std_error
     observed = ObservedCurve(t, found.estimate, one, critical_value(size - 1.0) * one)
-    chunks = [[replace(resampler, cells=cells[some])] for some in slices(len(cells), CELLS)]
-
-    def resampled(draws: SignDraws) -> Iterator[NullCurves]:
-        alike = partial(statistics_of, present=everyone, draws=draws)
-        return described(observed, list(side_by_side(alike, chunks, processors)))
-
     joint_test(
-        resampled,
+        lambda part: described(observed, [statistics_of([resampler], everyone, part)]),
         observed,
         ("cluster", size),
         DRAWS,

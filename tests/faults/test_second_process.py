@@ -136,6 +136,14 @@ def test_an_answer_that_is_none_is_not_missed(tmp_path: Path, answer: bytes) -> 
     assert json.dumps(as_document(found)) == document(study, panel)
 
 
+def test_a_talk_that_fails_is_not_missed(tmp_path: Path) -> None:
+    study, panel = prepared(tmp_path)
+    failed = Future[bytes | None]()
+    failed.set_exception(MemoryError())
+    found = run_curve(study, panel, lambda _: None, partial(Beside, answer=failed))
+    assert json.dumps(as_document(found)) == document(study, panel)
+
+
 def test_one_processor_starts_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_process, "processors", lambda: 1)
     given = prepared(tmp_path)
