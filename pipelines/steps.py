@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,10 +43,16 @@ def load_data(datasets: Sequence[str], session: Session) -> tuple[Loaded, ...]:
     return ingest(datasets, session.home, session.from_dir, None, session.say)
 
 
-def load_missing(wanted: Sequence[str], session: Session) -> tuple[Loaded, ...]:
-    """Loads those of the `wanted` datasets of which the warehouse holds no vintage yet."""
-    held = {vintage.dataset for vintage in vintages(session.home)}
-    return load_data([d for d in wanted if d not in held], session)
+@contextmanager
+def warehouse_with(wanted: Sequence[str], session: Session) -> Iterator[Warehouse]:
+    """The warehouse; those of the `wanted` datasets are loaded of which it holds no vintage yet."""
+    with Warehouse(session.home) as warehouse:
+        held = warehouse.datasets() if wanted and warehouse.path.exists() else ()
+        missing = [dataset for dataset in wanted if dataset not in held]
+        if missing:
+            warehouse.close()  # for the writer
+            load_data(missing, session)
+        yield warehouse
 
 
 def refreshable(wanted: Sequence[str], session: Session) -> tuple[str, ...]:
@@ -82,11 +89,22 @@ def set_aside(home: Path) -> list[dict[str, Any]]:
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
 
+def loaded_panel(study: Study, session: Session) -> Panel:
+    """The panel a study asks for, its datasets loaded first where the warehouse lacks them."""
+    with warehouse_with(datasets_for([study]), session) as warehouse:
+        return _panel(study, warehouse, session)
+
+
 def study_panel(study: Study, session: Session) -> Panel:
     """The panel a study asks for: a named one from the warehouse, or the user's own file."""
+    with Warehouse(session.home) as warehouse:
+        return _panel(study, warehouse, session)
+
+
+def _panel(study: Study, warehouse: Warehouse, session: Session) -> Panel:
     source = study.panel
     if source.name is not None:
-        return build_panel(source.name, session.home, session.as_of, session.say)
+        return build_panel(source.name, warehouse, session.as_of, session.say)
     if source.file is None or source.unit is None or source.time is None:
         raise BadInput(f"{study.path}, [panel]", "neither a name nor a file", "give one of the two")
     return read_own_panel(source.file, source.unit, source.time, source.parent, source.sheet)

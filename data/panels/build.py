@@ -45,25 +45,24 @@ def datasets_of(name: str) -> tuple[str, ...]:
 
 
 def build_panel(
-    name: str, home: Path, as_of: date | None, say: Callable[[str], None]
+    name: str, warehouse: Warehouse, as_of: date | None, say: Callable[[str], None]
 ) -> Panel:
-    """The panel called `name` from the warehouse in `home`, as known on `as_of` (None: today).
+    """The panel called `name` from the `warehouse`, as known on `as_of` (None: today).
 
     The same inputs give the same file, which is then only read. Raises BadInput where a recipe or
     a dataset it needs is missing, ContractBroken where the data do not fit it.
     """
     recipe = panel_recipe(name)
-    with Warehouse(home) as warehouse:
-        editions = editions_of(recipe, warehouse, as_of)
-        path = panel_path(home, name, _inputs(recipe, editions))
-        kept = _kept(path, say)
-        if kept is not None:
-            return kept
-        say(f"building panel {name} from {len(recipe.datasets)} datasets ...")
-        # one thread: sums are then taken in one order, and equal inputs give equal bytes
-        with duckdb.connect(config={"threads": 1}) as connection:
-            pick_columns(connection, recipe, warehouse, editions)
-            frame, changed = _table(connection, recipe, _overlaps(recipe, warehouse, editions))
+    editions = editions_of(recipe, warehouse, as_of)
+    path = panel_path(warehouse.path.parent, name, _inputs(recipe, editions))
+    kept = _kept(path, say)
+    if kept is not None:
+        return kept
+    say(f"building panel {name} from {len(recipe.datasets)} datasets ...")
+    # one thread: sums are then taken in one order, and equal inputs give equal bytes
+    with duckdb.connect(config={"threads": 1}) as connection:
+        pick_columns(connection, recipe, warehouse, editions)
+        frame, changed = _table(connection, recipe, _overlaps(recipe, warehouse, editions))
     report = path.with_suffix(".regions.csv")
     panel = write_panel(
         _panel(recipe, _derive(frame, recipe), editions, in_words(changed)), path

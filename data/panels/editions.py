@@ -27,15 +27,36 @@ _EDITIONS = "SELECT dataset, published, sha256, partial FROM vintages ORDER BY p
 
 @dataclass(frozen=True)
 class EditionInForce:
-    """`day` is what to ask the warehouse for (None: today's knowledge).
+    """What is known of a dataset on a day: all editions that its observations may stem from.
 
-    `used` are the newest complete edition and the extracts laid over it; `fingerprint` covers all
-    editions that the observations may stem from.
+    `day` is what to ask the warehouse for (None: today's knowledge); rows are in order.
     """
 
+    dataset: str
     day: date | None
-    used: tuple[VintageUsed, ...]
-    fingerprint: str
+    rows: tuple[Row, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same editions."""
+        return " ".join(f"{published} {sha256}" for published, sha256, _ in self.rows)
+
+    @property
+    def used(self) -> tuple[VintageUsed, ...]:
+        """The newest complete edition and the extracts laid over it."""
+        last = max((place for place, row in enumerate(self.rows) if not row[2]), default=0)
+        about = dataset_recipe(self.dataset)
+        return tuple(
+            VintageUsed(
+                dataset=self.dataset,
+                published=published.isoformat(),
+                sha256=sha256,
+                title=about.title,
+                publisher=about.publisher,
+                licence=about.licence,
+            )
+            for published, sha256, _ in self.rows[last:]
+        )
 
 
 def wanted(pick: Pick) -> Wanted:
@@ -99,23 +120,11 @@ def _in_force(
 ) -> EditionInForce | None:
     """What is known of a dataset on a day, of its editions in order; None if nothing."""
     rows = [row for row in held if day is None or row[0] <= day]
-    last = max((place for place, row in enumerate(rows) if not row[2]), default=None)
     if complete:
+        last = max((place for place, row in enumerate(rows) if not row[2]), default=None)
         if last is None:
             return None
         rows, day = rows[: last + 1], rows[last][0]
     if not rows:
         return None
-    about = dataset_recipe(dataset)
-    used = tuple(
-        VintageUsed(
-            dataset=dataset,
-            published=published.isoformat(),
-            sha256=sha256,
-            title=about.title,
-            publisher=about.publisher,
-            licence=about.licence,
-        )
-        for published, sha256, _ in rows[last or 0 :]
-    )
-    return EditionInForce(day, used, " ".join(f"{row[0]} {row[1]}" for row in rows))
+    return EditionInForce(dataset, day, tuple(rows))

@@ -23,8 +23,7 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         if study.multiverse is None:
             what = "the study declares no [multiverse]"
             raise BadInput(str(study.path), what, "add one to draw its curve")
-        steps.load_missing(steps.datasets_for([study]), session)
-        panel = steps.study_panel(study, session)
+        panel = steps.loaded_panel(study, session)
         curve = steps.specification_curve(study, panel, session, ask=second.ask)
     session.say(f"Next: regsi publish {args.study} draws this, beside tables and a brief.")
     return (as_document(curve), "") if args.json else (None, curve_summary(curve))

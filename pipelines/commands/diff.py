@@ -26,7 +26,6 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Fits the study's first model on both editions of its panel and on each step between."""
     study = read_study(args.study)
     first, last = sorted(args.between)
-    steps.load_missing(steps.datasets_for([study]), session)
     earlier = _runs_by(study, session, first)
     old, new = _editions(study, session, first, last)
     published = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
@@ -73,9 +72,11 @@ def _editions(study: Study, session: Session, first: date, last: date) -> tuple[
     A file of the user's own has no vintages: its editions are those that runs were made from, and
     the file as it is now.
     """
-    if study.panel.name is not None:
-        name, home, say = study.panel.name, session.home, session.say
-        return build_panel(name, home, first, say), build_panel(name, home, last, say)
+    name, say = study.panel.name, session.say
+    if name is not None:
+        with steps.warehouse_with(steps.datasets_for([study]), session) as warehouse:
+            old, new = (build_panel(name, warehouse, day, say) for day in (first, last))
+        return old, new
     editions = [_own_edition(study, session, day) for day in (first, last)]
     return editions[0], editions[1]
 

@@ -14,8 +14,7 @@ from pipelines.session import Session
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Loads what is missing, fits, and returns the contract's document and the printed table."""
     study = read_study(args.study)
-    steps.load_missing(steps.datasets_for([study]), session)
-    results = steps.fit(study, steps.study_panel(study, session), session, args.model)
+    results = steps.fit(study, steps.loaded_panel(study, session), session, args.model)
     if args.json:
         return as_document(results), ""
     from reports.tables.text import text_table

@@ -14,8 +14,8 @@ from pipelines.session import Session
 
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Loads what the panel lacks, builds it and says what it holds."""
-    steps.load_missing(datasets_of(args.name), session)
-    panel = build_panel(args.name, session.home, session.as_of, session.say)
+    with steps.warehouse_with(datasets_of(args.name), session) as warehouse:
+        panel = build_panel(args.name, warehouse, session.as_of, session.say)
     if args.out is not None:
         export(panel, args.out)
     frame = panel.frame

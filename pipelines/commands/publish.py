@@ -14,8 +14,7 @@ from pipelines.session import Session
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Publishes a study's run, or names the one that already holds the same results."""
     study = read_study(args.study)
-    steps.load_missing(steps.datasets_for([study]), session)
-    panel = steps.study_panel(study, session)
+    panel = steps.loaded_panel(study, session)
     done = finished(study, panel, session)
     if done is None:
         done = publish_run(steps.estimate_on(study, panel, session, None), session)

@@ -186,7 +186,8 @@ def test_the_diff_of_two_real_editions_accounts_for_all_that_moved(
 ) -> None:
     """Revisions, six more years, and regions that had no figure before."""
     for day, rates in ((FIRST, [22.1, 28.2]), (EXPORT, [22.0, 28.7])):
-        frame = build_panel("rates", two_editions / "home", day, lambda _: None).frame
+        with Warehouse(two_editions / "home") as warehouse:
+            frame = build_panel("rates", warehouse, day, lambda _: None).frame
         of_2013 = frame[frame["year"] == 2013].set_index("geo")["adult"]
         assert of_2013[["ES11", "EL30"]].tolist() == rates
     document = _diff(two_editions, capsys)
@@ -202,7 +203,8 @@ def test_the_diff_of_two_real_editions_accounts_for_all_that_moved(
 
 def _published(folder: Path) -> float:
     """A run of the study as of the first edition, whose figure other code had computed."""
-    panel = build_panel("rates", folder / "home", FIRST, lambda _: None)
+    with Warehouse(folder / "home") as warehouse:
+        panel = build_panel("rates", warehouse, FIRST, lambda _: None)
     models = as_json(fit_study(read_study(str(folder / "rates.toml")), panel).models)
     models[0]["terms"][0]["estimate"] += 0.01
     run = folder / "home" / "runs" / "rates-0123456789ab"

@@ -16,6 +16,7 @@ from data.panel import Panel
 from data.panels.build import build_panel
 from data.simulated import BREAKS, PUBLISHED, SUPPRESSED_BELOW
 from data.simulated.world import TRUTH, World, draw_world
+from data.warehouse import Warehouse
 from models.fitting import fit_study
 from models.results import ModelResult
 from models.study.file import read_study
@@ -25,7 +26,8 @@ from models.study.file import read_study
 def panel(tmp_path_factory: pytest.TempPathFactory) -> Panel:
     home = tmp_path_factory.mktemp("home")
     ingest(["simulated"], home, None, None, lambda _: None)
-    return build_panel("eu-simulated", home, None, lambda _: None)
+    with Warehouse(home) as warehouse:
+        return build_panel("eu-simulated", warehouse, None, lambda _: None)
 
 
 @pytest.fixture(scope="module")

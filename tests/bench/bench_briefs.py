@@ -26,7 +26,7 @@ Answer = dict[str, bool]  # what was looked at, and whether it was right
 def prepare(study: str, folder: Path) -> Path:
     """A home with the study's data."""
     session = Session(folder / "home", quiet=True)
-    steps.load_missing(steps.datasets_for([read_study(study)]), session)
+    steps.load_data(steps.datasets_for([read_study(study)]), session)
     (folder / "study").write_text(study, "utf-8")
     return folder
 

@@ -29,8 +29,7 @@ def prepare(kind: str, folder: Path) -> Path:
     """A home in which the study is published."""
     session = Session(folder / "home", quiet=True)
     study = read_study(STUDY)
-    steps.load_missing(steps.datasets_for([study]), session)
-    panel = steps.study_panel(study, session)
+    panel = steps.loaded_panel(study, session)
     publish_run(steps.estimate_on(study, panel, session, None), session)
     path = folder / kind
     path.mkdir()

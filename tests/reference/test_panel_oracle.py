@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from data.ingest import ingest
 from data.panel import Panel
 from data.panels.build import build_panel, datasets_of
+from data.warehouse import Warehouse
 
 pytestmark = pytest.mark.realdata
 
@@ -113,7 +114,8 @@ def build(realdata: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[
 
     def built(name: str) -> Panel:
         ingest(datasets_of(name), home, realdata, None, lambda _: None)
-        return build_panel(name, home, None, lambda _: None)
+        with Warehouse(home) as warehouse:
+            return build_panel(name, warehouse, None, lambda _: None)
 
     return built
 

@@ -20,6 +20,7 @@ from data.panel import Panel
 from data.panels import recipe as panel_recipe
 from data.panels.build import build_panel, datasets_of
 from data.recipes import DatasetRecipe, dataset_recipe
+from data.warehouse import Warehouse
 
 TABLE = """unit,age,sex,geo\\time\t2011 \t2010 \t2009
 THS,Y15-24,T,EL11\t: \t: \t6.5 u
@@ -102,7 +103,8 @@ def build(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     ) -> Panel:
         (recipes / f"{id}.toml").write_text(text.format(id=id, more=more))
         panel_recipe.panel_recipe.cache_clear()
-        return build_panel(id, at, as_of, lambda _: None)
+        with Warehouse(at) as warehouse:
+            return build_panel(id, warehouse, as_of, lambda _: None)
 
     return built
 
