@@ -47,7 +47,7 @@ def load_data(datasets: Sequence[str], session: Session) -> tuple[Loaded, ...]:
 def warehouse_with(wanted: Sequence[str], session: Session) -> Iterator[Warehouse]:
     """The warehouse; those of the `wanted` datasets are loaded of which it holds no vintage yet."""
     with Warehouse(session.home) as warehouse:
-        held = warehouse.datasets() if wanted and warehouse.path.exists() else ()
+        held = _held(warehouse) if wanted else ()
         missing = [dataset for dataset in wanted if dataset not in held]
         if missing:
             warehouse.close()  # for the writer
@@ -62,11 +62,17 @@ def refreshable(wanted: Sequence[str], session: Session) -> tuple[str, ...]:
     """
     if session.from_dir is not None:
         return tuple(wanted)
-    held = {vintage.dataset for vintage in vintages(session.home)}
+    with Warehouse(session.home) as warehouse:
+        held = _held(warehouse)
     staying = [dataset for dataset in wanted if dataset in held and _without_address(dataset)]
     for dataset in staying:
         session.say(f"{dataset}: kept as loaded, its publisher offers no address (see --from)")
     return tuple(dataset for dataset in wanted if dataset not in staying)
+
+
+def _held(warehouse: Warehouse) -> tuple[str, ...]:
+    """Ids of the datasets of which the warehouse holds a vintage; none before the first load."""
+    return warehouse.datasets() if warehouse.path.exists() else ()
 
 
 def _without_address(dataset: str) -> bool:

@@ -33,7 +33,7 @@ def side_by_side(
 
 
 def one_thread() -> int:
-    """For what shares its processor with others of its kind."""
+    """For what is too little to share out, and for one of many tasks side by side."""
     return 1
 
 

@@ -1,7 +1,8 @@
 """wild-bootstrap: one coefficient's restricted wild cluster bootstrap-t, 99,999 draws.
 
-25 clusters of 200 rows, four regressors and a constant, Rademacher weights. Seconds are for one
-draw: those of a call by 99,999.
+5,000 rows, four regressors and a constant, Rademacher weights. Seconds are for one draw: those of a
+call by 99,999. It is the bootstrap of curves and audits; a model that asks for `wild-cluster` has
+that of `models.inference.wild`, with other weights and intervals, which is not timed here.
 """
 
 from __future__ import annotations
