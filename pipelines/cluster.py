@@ -40,10 +40,10 @@ from models.engine.multiverse import Say, run_curve
 from models.engine.placebo_audit import BLOCKS, placebo_audit
 from models.engine.results import Curve, DeclaredPlacebo
 from models.engine.setting import Setting
-from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
-from models.engine.threads import one_thread, slices
+from models.inference.sign_draws import SignDraws
 from models.study import Study
+from models.threads import one_thread, slices
 
 PATIENCE = 20.0  # seconds for the scheduler to answer, and for a worker to be there
 SHARES = 3  # tasks for each of the cluster's threads: enough to even out, and little to do again

@@ -14,7 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from models.engine.threads import processors
+from models.threads import processors
 
 if TYPE_CHECKING:  # it loads the engine
     from models.engine.beside import Answer

@@ -14,10 +14,10 @@ from models.engine.bias_reduced import Leverage, bias_reduced
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
 from models.engine.resampling import TIE, NullScores, studentise
-from models.engine.sign_draws import coded_draws
 from models.engine.stacked import forms_pay
-from models.engine.threads import slices
-from models.engine.walsh import SignedSums
+from models.inference.sign_draws import coded_draws
+from models.inference.walsh import SignedSums
+from models.threads import slices
 
 DRAWS = 399
 ENOUGH = 6  # clusters: with fewer, no p-value of sign flips falls to 5 %

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from models.engine.chunks import Here
 from models.engine.main_model import MainModel
 from models.engine.setting import Setting, lay_out
-from models.engine.threads import processors
+from models.threads import processors
 
 Answer = Future[bytes | None]  # None if nothing came of it
 Ask = Callable[[bytes], Answer]  # sends what is to be computed

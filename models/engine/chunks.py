@@ -24,11 +24,11 @@ from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import Setting
-from models.engine.sign_draws import SignDraws
 from models.engine.specs_table import chunk_columns
 from models.engine.stacked import statistics_of
 from models.engine.subsets import Indices
-from models.engine.threads import processors, side_by_side, slices
+from models.inference.sign_draws import SignDraws
+from models.threads import processors, side_by_side, slices
 
 CELLS = 768  # at most in a chunk: enough to fill matrix products, few enough to share out
 Chunk = tuple[tuple[int, Stratum], ...]  # strata of the same effects and weights, and their places

@@ -19,9 +19,9 @@ import pandas as pd
 from models.design import Floats
 from models.engine.resampling import TIE
 from models.engine.results import JointStatistic, JointTest
-from models.engine.sign_draws import SignDraws, coded_draws
 from models.engine.subsets import Indices
-from models.engine.threads import processors, side_by_side
+from models.inference.sign_draws import SignDraws, coded_draws
+from models.threads import processors, side_by_side
 
 HEADLINE = "mean absolute t"
 RANKS = 400  # of the sorted curve at which the null band is kept

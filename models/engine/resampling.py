@@ -20,9 +20,9 @@ import numpy as np
 from models.design import Floats
 from models.engine.crossproducts import CrossProducts
 from models.engine.curve import Cells, small_sample_factor
-from models.engine.sign_draws import Signs
 from models.engine.subsets import Indices, Residualised
-from models.engine.threads import slices
+from models.inference.sign_draws import Signs
+from models.threads import slices
 
 FEW_SPECS = 8  # below which they are resampled one by one
 NUMBERS = 2**22  # in the largest array of a block of specifications

@@ -17,10 +17,10 @@ import numpy as np
 from models.design import Floats
 from models.engine.curve import Cells
 from models.engine.resampling import Resampler, studentise
-from models.engine.sign_draws import SignDraws
 from models.engine.subsets import Indices
-from models.engine.threads import one_thread, processors, side_by_side
-from models.engine.walsh import SignedSums
+from models.inference.sign_draws import SignDraws
+from models.inference.walsh import SignedSums
+from models.threads import one_thread, processors, side_by_side
 
 CACHED = 2**17  # numbers in one array of what the forms are made of
 HELD = 2**18  # numbers in the forms of a batch

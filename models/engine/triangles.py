@@ -15,7 +15,7 @@ from models.design import Floats
 from models.engine.crossing import Condensed
 from models.engine.crossproducts import NO_VARIATION, CrossProducts, GroupProducts, pack
 from models.engine.subsets import Flags, Indices
-from models.engine.threads import slices
+from models.threads import slices
 
 NUMBERS = 2**17  # in the triangles of a stack: as many as stay in the processor's cache
 NONE, SOME = 1e-12, 1e-7  # of a dummy's length: less is round-off, more is a direction of its own

@@ -1,20 +1,26 @@
-"""The random weights of a wild cluster bootstrap, and what is read off its draws."""
+"""The random weights of a wild cluster bootstrap, and what is read off its draws.
+
+Rademacher's two points are the signs of a random linear code (see `sign_draws`), or all sign
+vectors where clusters are few. Webb's six and Mammen's two points are drawn independently.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from data.errors import BadInput
 from models.design import Floats
+from models.inference.sign_draws import FEW_CLUSTERS, SignDraws, coded_draws
 from models.study import Inference
 
-ENUMERATED = 12  # up to this many clusters, all sign vectors are listed rather than drawn
 DRAWS, DRAWS_IV, SEED = 99_999, 9_999, 20260101
 LEVEL = 0.05
 TIE = 1e-9  # statistics this close, relatively, count as equal
+TOLERANCE = 1e-6  # of an interval's end, in standard errors
 BLOCK_NUMBERS = 4_000_000  # of one block's largest array: 32 MB
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _SIX = np.concatenate([-_WEBB, _WEBB])
@@ -23,24 +29,27 @@ _ROOT5 = float(np.sqrt(5.0))
 
 @dataclass(frozen=True)
 class WildWeights:
-    """`count` draws of one weight for each of n_clusters clusters, the same at every call."""
+    """`count` draws of one weight for each of n_clusters clusters, the same at every call.
+
+    `signs` are Rademacher's, None for other kinds; `enumerated` says that they are all there are.
+    """
 
     kind: str
     n_clusters: int
     count: int
     seed: int
-
-    @property
-    def enumerated(self) -> bool:
-        """Whether the draws are all sign vectors instead of random ones."""
-        return self.kind == "rademacher" and self.n_clusters <= ENUMERATED
+    signs: SignDraws | None = None
+    enumerated: bool = False
 
     def blocks(self, numbers_per_draw: int) -> Iterator[Floats]:
         """Weights (G, b) in blocks that keep numbers_per_draw x b within bounds."""
         width = max(1, BLOCK_NUMBERS // max(numbers_per_draw, self.n_clusters))
+        if self.signs is not None:
+            yield from (part.signs().astype(np.float64) for part in self.signs.parts(width))
+            return
         rng = np.random.default_rng(self.seed)
         for start in range(0, self.count, width):
-            yield self._block(rng, start, min(start + width, self.count))
+            yield self._independent(rng, (self.n_clusters, min(width, self.count - start)))
 
     @property
     def resamples(self) -> Resamples:
@@ -52,15 +61,10 @@ class WildWeights:
         """How the draws were made, for the convention."""
         if self.enumerated:
             return f"all {self.count:,} sign vectors"
-        return f"{self.count:,} draws of {self.kind} weights, seed {self.seed}"
+        how = "draws" if self.signs is None else "balanced draws"
+        return f"{self.count:,} {how} of {self.kind} weights, seed {self.seed}"
 
-    def _block(self, rng: np.random.Generator, start: int, stop: int) -> Floats:
-        shape = (self.n_clusters, stop - start)
-        if self.enumerated:
-            bits = (np.arange(start, stop) >> np.arange(self.n_clusters)[:, None]) & 1
-            return 1.0 - 2.0 * bits.astype(np.float64)
-        if self.kind == "rademacher":
-            return 2.0 * rng.integers(0, 2, shape, dtype=np.int8).astype(np.float64) - 1.0
+    def _independent(self, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
         if self.kind == "webb":
             return _SIX[rng.integers(0, 6, shape, dtype=np.int8)]
         low = rng.random(shape) < (_ROOT5 + 1) / (2 * _ROOT5)  # Mammen's two points
@@ -72,17 +76,18 @@ def wild_weights(how: Inference, n_clusters: int, default_draws: int) -> WildWei
 
     Raises BadInput for unknown weights, too few draws, or fewer than three clusters.
     """
-    kind = (how.weights or ("webb" if n_clusters < ENUMERATED else "rademacher")).lower()
+    kind = (how.weights or ("webb" if n_clusters < FEW_CLUSTERS else "rademacher")).lower()
     if kind not in ("rademacher", "webb", "mammen"):
         where = f"inference.weights = '{how.weights}'"
         raise BadInput(where, "no such weights", "choose rademacher, webb or mammen")
     if n_clusters < 3:
         what = f"{n_clusters} clusters allow no test at 5 %"
         raise BadInput("inference.kind = 'wild-cluster'", what, "cluster by a finer column")
-    draws = enough_draws(how, default_draws)
-    if kind == "rademacher" and n_clusters <= ENUMERATED:
-        draws = 2**n_clusters
-    return WildWeights(kind, n_clusters, draws, SEED if how.seed is None else how.seed)
+    draws, seed = enough_draws(how, default_draws), SEED if how.seed is None else how.seed
+    if kind != "rademacher":
+        return WildWeights(kind, n_clusters, draws, seed)
+    signs, every = coded_draws(n_clusters, draws, seed)
+    return WildWeights(kind, n_clusters, len(signs), seed, signs, every)
 
 
 def enough_draws(how: Inference, default: int) -> int:
@@ -103,6 +108,13 @@ class Resamples:
     count: int
     itself: int
 
+    def test(
+        self, draw: Callable[[float], Floats], estimate: float, std_error: float
+    ) -> tuple[float, float, float]:
+        """The p-value of a null of zero, and both ends of the 95 % interval; as for `interval`."""
+        p_value = self.p_value(abs(estimate) / std_error, draw(0.0))
+        return p_value, *self.interval(draw, estimate, std_error)
+
     def p_value(self, statistic: float, drawn: Floats) -> float:
         """Share of draws, |t*| (count,), at least as extreme as the sample's |t|; ties count."""
         reached = int(np.count_nonzero(drawn >= (1.0 - TIE) * statistic))
@@ -118,6 +130,7 @@ class Resamples:
         """
         fewer = int(LEVEL * (self.count + self.itself) + 1e-9) - self.itself
 
+        @cache  # the search asks for both ends of its bracket again
         def excess(distance: float) -> float:
             """By how much |t| passes the value that it must pass to be rejected."""
             if not 0 <= fewer < self.count:
@@ -131,12 +144,19 @@ class Resamples:
 
 
 def _end(excess: Callable[[float], float], side: int) -> float:
-    """The distance at which `excess` turns positive on one side."""
-    inside, outside = 0.0, 2.0
-    while excess(side * outside) <= 0.0:
-        inside, outside = outside, 1.5 * outside
+    """The distance at which `excess` turns positive on one side, sought from two errors away.
+
+    A little more than the excess lies between where it is known and where it is nothing, as long
+    as the value that |t| must pass changes little: this brackets the end closely.
+    """
+    inside = outside = 2.0
+    while (lacking := -excess(side * outside)) >= 0.0:
+        inside, outside = outside, outside + min(1.25 * lacking + TOLERANCE, outside / 2.0)
         if outside > 1000.0:
             return side * np.inf
+    while (over := excess(side * inside)) > 0.0:
+        inside, outside = max(inside - 1.25 * over - TOLERANCE, 0.0), inside
     from scipy.optimize import brentq  # only intervals by inversion need it, and it loads slowly
 
-    return float(brentq(excess, side * inside, side * outside, xtol=1e-6, rtol=1e-6))
+    ends = side * inside, side * outside
+    return float(brentq(excess, *ends, xtol=TOLERANCE, rtol=TOLERANCE))

@@ -20,8 +20,9 @@ from models.design import Codes, Design, Floats
 from models.inference import Uncertainty
 from models.inference.cluster import Clusters, find_clusters, sandwich
 from models.inference.draws import SEED, Resamples, enough_draws
+from models.inference.null_draws import Draws
 from models.inference.record import require_variance
-from models.inference.wild import Draws, absorption_of, beside_cr1
+from models.inference.wild import absorption_of, beside_cr1
 from models.least_squares import LinearFit
 from models.study import Inference
 
@@ -79,7 +80,7 @@ def randomize(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     draws, seed = enough_draws(how, DRAWS), (SEED if how.seed is None else how.seed)
     variance = np.diag(sandwich(fit, groups.codes))
     require_variance(fit, variance)
-    p_value, low, high = (np.full(len(fit.beta), np.nan) for _ in range(3))
+    found = np.full((len(fit.beta), 3), np.nan)
     for j in range(design.n_treatments):
         paths = treatment_paths(design, groups, j)
         _require_arrangements(paths, groups)
@@ -88,15 +89,13 @@ def randomize(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         def under(null: float, drawn: Draws = drawn, b: float = b) -> Floats:
             return drawn.statistics(b - null)
 
-        error, reference = float(np.sqrt(variance[j])), Resamples(draws, 1)
-        p_value[j] = reference.p_value(abs(b) / error, under(0.0))
-        low[j], high[j] = reference.interval(under, b, error)
+        found[j] = Resamples(draws, 1).test(under, b, float(np.sqrt(variance[j])))
     convention = (
         f"randomisation inference: treatment paths permuted across {groups.name} "
         f"({groups.size}, {paths.movable} with one to swap with), {draws:,} draws, seed {seed}; "
         "the error shown is CR1's"
     )
-    return beside_cr1(fit, groups, variance, (p_value, low, high), convention)
+    return beside_cr1(fit, groups, variance, found, convention)
 
 
 def treatment_paths(design: Design, groups: Clusters, j: int) -> Paths:

@@ -24,9 +24,11 @@ from models.inference.cluster import (
     small_sample_factor,
 )
 from models.inference.draws import DRAWS, WildWeights, wild_weights
+from models.inference.null_draws import Drawing, Draws, drawing
 from models.inference.record import require_variance
 from models.least_squares import LinearFit
 from models.study import Inference
+from models.threads import processors, side_by_side
 
 MOST_CLUSTERS = 4000
 
@@ -75,28 +77,6 @@ class Refit:
         return tables
 
 
-@dataclass(frozen=True)
-class Draws:
-    """All draws of one coefficient's test, as functions of the null value.
-
-    With d the estimate less the null value: numerators are n_e + d n_r, squared errors
-    q_ee + 2 d q_er + d^2 q_rr; every array is (draws,).
-    """
-
-    n_e: Floats
-    n_r: Floats
-    q_ee: Floats
-    q_er: Floats
-    q_rr: Floats
-
-    def statistics(self, distance: float) -> Floats:
-        """|t*| of every draw (draws,), without small-sample factor; infinite without error."""
-        numerator = np.abs(self.n_e + distance * self.n_r)
-        error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
-        root = np.sqrt(np.maximum(error, 0.0))
-        return np.divide(numerator, root, out=np.full_like(root, np.inf), where=root > 0)
-
-
 def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Floats, Floats]:
     """|t| of each coefficient (k,) and |t*| of every draw under its null of zero (draws, k).
 
@@ -108,9 +88,8 @@ def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Flo
     refit = Refit(clusters, absorption_of(fit), fit.X, fit.weights)
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     observed = np.abs(fit.beta) / np.sqrt(np.square(influence).sum(axis=0))
-    drawn = [
-        _draw(fit, refit, weights, j).statistics(float(fit.beta[j])) for j in range(len(fit.beta))
-    ]
+    draw = drawing(weights)
+    drawn = [_draw(fit, refit, draw, j).statistics(b) for j, b in enumerate(fit.beta)]
     return observed, np.column_stack(drawn)
 
 
@@ -126,17 +105,19 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     variance = np.square(influence).sum(axis=0)
     require_variance(fit, variance)
-    p_value, low, high = (np.empty(len(fit.beta)) for _ in range(3))
-    for j in range(len(fit.beta)):
-        draws, estimate = _draw(fit, refit, weights, j), float(fit.beta[j])
+    draw = drawing(weights)
 
-        def under(null: float, draws: Draws = draws, b: float = estimate) -> Floats:
-            return draws.statistics(b - null)
+    def test(j: int) -> tuple[float, float, float]:
+        """p-value and ends of the interval of coefficient j."""
+        draws, estimate = _draw(fit, refit, draw, j), float(fit.beta[j])
 
-        error = float(np.sqrt(variance[j]))
-        p_value[j] = weights.resamples.p_value(abs(estimate) / error, under(0.0))
-        low[j], high[j] = weights.resamples.interval(under, estimate, error)
-    return resampled(fit, clusters, weights, variance, (p_value, low, high))
+        def under(null: float) -> Floats:
+            return draws.statistics(estimate - null)
+
+        return weights.resamples.test(under, estimate, float(np.sqrt(variance[j])))
+
+    found = side_by_side(test, range(len(fit.beta)), processors)
+    return resampled(fit, clusters, weights, variance, np.array(list(found)))
 
 
 def absorption_of(fit: LinearFit) -> Absorption:
@@ -164,22 +145,15 @@ def wild_clusters(design: Design, how: Inference) -> Clusters:
     return clusters
 
 
-def _draw(fit: LinearFit, refit: Refit, weights: WildWeights, j: int) -> Draws:
+def _draw(fit: LinearFit, refit: Refit, draw: Drawing, j: int) -> Draws:
     """Numerators and squared errors of every draw for coefficient j."""
     # the regressor less what the others explain: residuals under the null are e + d r
     alone = fit.X @ (fit.bread[:, j] / fit.bread[j, j])
     left = alone * fit.bread[j, j]
     rights = (fit.residuals, alone)
-    couplings = [refit.coupling(left, right) for right in rights]
     products = np.column_stack([left * fit.weights * right for right in rights])
-    size = refit.clusters.size
-    sums = group_sums(refit.clusters.codes, products, None, size).T
-    parts: list[tuple[Floats, ...]] = []
-    for v in weights.blocks(size):
-        e, r = (coupling @ v for coupling in couplings)
-        squares = (np.einsum("gb,gb->b", a, b) for a, b in ((e, e), (e, r), (r, r)))
-        parts.append((sums[0] @ v, sums[1] @ v, *squares))
-    return Draws(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    sums = group_sums(refit.clusters.codes, products, None, refit.clusters.size)
+    return draw(sums.T, np.stack([refit.coupling(left, right) for right in rights]))
 
 
 def resampled(
@@ -187,13 +161,13 @@ def resampled(
     clusters: Clusters,
     weights: WildWeights,
     variance: Floats,
-    found: tuple[Floats, Floats, Floats],
+    found: Floats,
 ) -> Uncertainty:
-    """The record of a bootstrap: found holds p-values and both ends of the intervals (k,)."""
+    """The record of a bootstrap: found (k, 3) holds p-values and both ends of the intervals."""
     warnings = tuple(
         f"the bootstrap interval of '{term}' has no end on one side or both"
-        for term, a, b in zip(fit.terms, *found[1:], strict=True)
-        if not np.isfinite(a + b)
+        for term, ends in zip(fit.terms, found[:, 1:], strict=True)
+        if not np.isfinite(ends).all()
     )
     kind = "restricted efficient (IV)" if fit.endogenous else "restricted"
     convention = (
@@ -207,14 +181,14 @@ def beside_cr1(
     fit: LinearFit,
     clusters: Clusters,
     variance: Floats,
-    found: tuple[Floats, Floats, Floats],
+    found: Floats,
     convention: str,
     warnings: tuple[str, ...] = (),
 ) -> Uncertainty:
-    """p-values and intervals `found` by drawing beside CR1's errors; `variance` (k,) is CR0's."""
+    """p-values and intervals `found` (k, 3) beside CR1's errors; `variance` (k,) is CR0's."""
     parameters = counted_parameters(fit, [clusters.codes])
     std_error = np.sqrt(variance * small_sample_factor(clusters.size, fit.n_obs, parameters))
-    p_value, low, high = found
+    p_value, low, high = found.T
     return Uncertainty(
         std_error=std_error,
         df=np.full(len(std_error), clusters.size - 1.0),

@@ -22,6 +22,7 @@ from models.inference.record import require_variance
 from models.inference.wild import Refit, absorption_of, resampled, wild_clusters
 from models.least_squares import LinearFit
 from models.study import Inference
+from models.threads import processors, side_by_side
 
 
 @dataclass(frozen=True)
@@ -70,17 +71,18 @@ def wild_cluster_iv(fit: LinearFit, design: Design, how: Inference) -> Uncertain
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     variance = np.square(influence).sum(axis=0)
     require_variance(fit, variance)
-    p_value, low, high = (np.empty(len(fit.beta)) for _ in range(3))
-    for j in range(len(fit.beta)):
-        system = _system(fit, Refit(clusters, absorption_of(fit), fit.X[:, :0], fit.weights), j)
-        estimate, error = float(fit.beta[j]), float(np.sqrt(variance[j]))
 
-        def under(null: float, system: System = system) -> Floats:
+    def test(j: int) -> tuple[float, float, float]:
+        """p-value and ends of the interval of coefficient j."""
+        system = _system(fit, Refit(clusters, absorption_of(fit), fit.X[:, :0], fit.weights), j)
+
+        def under(null: float) -> Floats:
             return statistics(system, weights, null)
 
-        p_value[j] = weights.resamples.p_value(abs(estimate) / error, under(0.0))
-        low[j], high[j] = weights.resamples.interval(under, estimate, error)
-    return resampled(fit, clusters, weights, variance, (p_value, low, high))
+        return weights.resamples.test(under, float(fit.beta[j]), float(np.sqrt(variance[j])))
+
+    found = side_by_side(test, range(len(fit.beta)), processors)
+    return resampled(fit, clusters, weights, variance, np.array(list(found)))
 
 
 def _system(fit: LinearFit, refit: Refit, j: int) -> System:

@@ -4,7 +4,7 @@ regsi estimates 4,096 specifications on the panel of spec-curve and resamples al
 times: 4,095,904 regressions with their clustered t-statistics, and from them the joint and the
 step-down p-values. Its peers do one hundred fits. Seconds are for all of that. `blas-bound` is the
 cheapest matrix product that holds every t-statistic's denominator for signs of any kind, on one
-thread: those of a code (see `models.engine.walsh`) need none so large.
+thread: those of a code (see `models.inference.walsh`) need none so large.
 """
 
 from __future__ import annotations

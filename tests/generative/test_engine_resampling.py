@@ -21,9 +21,9 @@ from models.engine.resampling import (
     _many_clusters,
     _one_by_one,
 )
-from models.engine.sign_draws import coded_draws
 from models.engine.subsets import Flags, residualise
-from models.engine.walsh import SignedSums
+from models.inference.sign_draws import coded_draws
+from models.inference.walsh import SignedSums
 
 CONTROLS = ["a", "b", "c"]
 EFFECTS = [("unit",), ("unit", "time"), ("unit", "parent_time"), ("time", "sector"), ()]

@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from models.engine.sign_draws import SignDraws, coded_draws
-from models.engine.walsh import SignedSums, hadamard
+from models.inference.sign_draws import SignDraws, coded_draws
+from models.inference.walsh import SignedSums, hadamard
 
 DRAWS = [99, 399, 999, 1023, 1024, 2500]
 

@@ -25,9 +25,9 @@ from models.engine.placebo import PlaceboProcess, describe
 from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
-from models.engine.sign_draws import coded_draws
 from models.estimators import within
 from models.inference.dependence import distances_km
+from models.inference.sign_draws import coded_draws
 from models.results import InferenceUsed
 from models.study import Inference, ModelSpec
 

@@ -21,9 +21,9 @@ from models.engine.joint import (
 from models.engine.projection import condense, project
 from models.engine.resampling import NullScores, Resampler, studentise
 from models.engine.results import JointTest
-from models.engine.sign_draws import coded_draws
 from models.engine.stacked import statistics_of
 from models.engine.subsets import residualise
+from models.inference.sign_draws import coded_draws
 
 CONTROLS = 4
 

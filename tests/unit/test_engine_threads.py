@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from models.engine.threads import one_thread, side_by_side
+from models.threads import one_thread, side_by_side
 
 
 def test_processors_that_become_free_are_taken() -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from models.absorb import absorb
 from models.design import Design, Floats
-from models.inference import randomization, wild, wild_iv
+from models.inference import null_draws, randomization, wild, wild_iv
 from models.inference.cluster import cluster_scores, find_clusters
 from models.inference.draws import Resamples, WildWeights, wild_weights
 from models.inference.leverage import leave_one_out
 from models.inference.measure import measure
+from models.inference.null_draws import drawing
 from models.least_squares import LinearFit, fit_least_squares
 from models.study import Inference
 
@@ -58,6 +59,10 @@ def case(weighted: bool, seed: int = 1, share: float = 0.9) -> Case:
     return Case(design, z[kept])
 
 
+def every_sign_vector() -> WildWeights:
+    return wild_weights(Inference(weights="rademacher"), GROUPS, 99_999)
+
+
 def t_statistic(fit: LinearFit, design: Design, j: int, null: float) -> float:
     assert design.parent is not None
     influence = cluster_scores(fit, design.parent) @ fit.bread
@@ -98,8 +103,7 @@ def test_wild_draws_are_those_of_full_regressions(weighted: bool, j: int, null: 
     panel = case(weighted)
     fit, clusters = panel.fit(iv=False), find_clusters(panel.design, "parent")
     refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X, fit.weights)
-    signs = WildWeights("rademacher", GROUPS, 2**GROUPS, 0)
-    draws = wild._draw(fit, refit, signs, j)
+    draws = wild._draw(fit, refit, drawing(every_sign_vector()), j)
     ours = np.sort(draws.statistics(float(fit.beta[j]) - null))
     assert ours == pytest.approx(refitted(panel, False, j, null), rel=1e-9)
 
@@ -113,8 +117,7 @@ def test_wild_iv_draws_are_those_of_full_regressions(
     fit, clusters = panel.fit(iv=True), find_clusters(panel.design, "parent")
     refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X[:, :0], fit.weights)
     system = wild_iv._system(fit, refit, j)
-    signs = WildWeights("rademacher", GROUPS, 2**GROUPS, 0)
-    ours = np.sort(wild_iv.statistics(system, signs, null))
+    ours = np.sort(wild_iv.statistics(system, every_sign_vector(), null))
     assert ours == pytest.approx(refitted(panel, True, j, null), rel=1e-8)
 
 
@@ -205,13 +208,29 @@ def test_weights_have_mean_zero_and_variance_one() -> None:
     assert (v**3).mean() == pytest.approx(1.0, abs=0.02)  # Mammen's third moment
 
 
-def test_blocks_bound_memory_and_cover_all_draws() -> None:
-    weights = wild_weights(Inference(draws=1000), 20, 999)
+@pytest.mark.parametrize(("kind", "most"), [("rademacher", 32), ("webb", 40)])
+def test_blocks_bound_memory_and_cover_all_draws(kind: str, most: int) -> None:
+    weights = wild_weights(Inference(weights=kind, draws=1000), 20, 999)
     widths = [block.shape[1] for block in weights.blocks(100_000)]
     assert sum(widths) == 1000
-    assert max(widths) == 40  # four million numbers a block
+    assert max(widths) == most  # four million numbers a block
     first, again = (np.hstack(list(weights.blocks(100_000))) for _ in range(2))
     assert np.array_equal(first, again)
+
+
+@pytest.mark.parametrize("n_clusters", [3, 12, 13, 25, 60, 250])
+def test_transforms_of_signs_are_products_with_them(
+    n_clusters: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = wild_weights(Inference(weights="rademacher"), n_clusters, 1500)
+    rng = np.random.default_rng(n_clusters)
+    sums, couplings = rng.normal(size=(2, n_clusters)), rng.normal(size=(2, n_clusters, n_clusters))
+    ours = drawing(weights)(sums, couplings)
+    monkeypatch.setattr(null_draws, "MOST_CLUSTERS", 0)
+    theirs = drawing(weights)(sums, couplings)
+    for name in ("n_e", "n_r", "q_ee", "q_er", "q_rr"):
+        apart = np.abs(getattr(ours, name) - getattr(theirs, name))
+        assert apart.max() <= 1e-11 * np.abs(getattr(theirs, name)).max()
 
 
 def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
@@ -222,6 +241,8 @@ def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
     assert listed.resamples == Resamples(1024, 0)
     assert wild_weights(Inference(), 11, 999).kind == "webb"
     assert wild_weights(Inference(), 12, 999).enumerated
+    # so they are where there are fewer than twice as many as asked for
+    assert wild_weights(Inference(), 13, 8191).resamples == Resamples(8192, 0)
     drawn = wild_weights(Inference(), 13, 999)
     assert (drawn.kind, drawn.resamples) == ("rademacher", Resamples(999, 1))
 

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine.subsets import Indices
+from models.design import Codes
 
 FEW_CLUSTERS = 12  # up to here all 2^G sign vectors are taken instead of a random sample
 Signs = NDArray[np.int8]  # +-1, an eighth of the memory
@@ -39,13 +39,13 @@ Signs = NDArray[np.int8]  # +-1, an eighth of the memory
 class SignDraws:
     """D draws of signs for G clusters: words (G,) of the clusters, ascending numbers (D,)."""
 
-    words: Indices
-    numbers: Indices
+    words: Codes
+    numbers: Codes
 
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def of(self, clusters: Indices) -> SignDraws:
+    def of(self, clusters: Codes) -> SignDraws:
         """The same draws for some of the clusters, by their places."""
         return replace(self, words=self.words[clusters])
 
@@ -67,7 +67,7 @@ class SignDraws:
         return (replace(self, numbers=some) for some in np.split(self.numbers, starts))
 
 
-def signs_of(words: Indices, numbers: Indices) -> Signs:
+def signs_of(words: Codes, numbers: Codes) -> Signs:
     """-1 (G, D) where a word (G,) and a number (D,) share an odd number of bits, else +1."""
     odd = np.bitwise_count(words.astype(np.uint32)[:, None] & numbers.astype(np.uint32)) & 1
     return 1 - 2 * odd.astype(np.int8)
@@ -87,7 +87,7 @@ def coded_draws(n_clusters: int, draws: int, seed: int) -> tuple[SignDraws, bool
     return SignDraws(words, every[every ^ data <= draws][1:]), False
 
 
-def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Indices:
+def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Codes:
     """Words (G,) other than zero, each once before any is drawn again."""
     every = np.arange(1, 2**bits)
     rounds = -(-n_clusters // len(every))
@@ -98,7 +98,7 @@ def _words(n_clusters: int, bits: int, rng: np.random.Generator) -> Indices:
             return words
 
 
-def _full_rank(words: Indices, bits: int) -> bool:
+def _full_rank(words: Codes, bits: int) -> bool:
     """Whether the words, vectors over GF(2), span all 2^bits of them."""
     left = words.copy()
     for bit in range(bits):

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from models.design import Floats
-from models.engine.sign_draws import SignDraws, signs_of
+from models.inference.sign_draws import SignDraws, signs_of
 
 BITS = 10  # of a transform, at most: two matrix products of 32 by 32
 
