@@ -21,6 +21,7 @@ DRAWS, DRAWS_IV, SEED = 99_999, 9_999, 20260101
 LEVEL = 0.05
 TIE = 1e-9  # statistics this close, relatively, count as equal
 TOLERANCE = 1e-6  # of an interval's end, in standard errors
+FARTHEST = 100.0  # standard errors from the estimate at which an end is looked for
 BLOCK_NUMBERS = 4_000_000  # of one block's largest array: 32 MB
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _SIX = np.concatenate([-_WEBB, _WEBB])
@@ -62,7 +63,7 @@ class WildWeights:
         if self.enumerated:
             return f"all {self.count:,} sign vectors"
         how = "draws" if self.signs is None else "balanced draws"
-        return f"{self.count:,} {how} of {self.kind} weights, seed {self.seed}"
+        return f"{self.count:,} {how} of {self.kind.title()} weights, seed {self.seed}"
 
     def _independent(self, rng: np.random.Generator, shape: tuple[int, int]) -> Floats:
         if self.kind == "webb":
@@ -116,17 +117,22 @@ class Resamples:
         return p_value, *self.interval(draw, estimate, std_error)
 
     def p_value(self, statistic: float, drawn: Floats) -> float:
-        """Share of draws, |t*| (count,), at least as extreme as the sample's |t|; ties count."""
+        """Share of draws, |t*| (count,), at least as extreme as the sample's |t|; ties count.
+
+        Among all draws there are the sample and its mirror image, whatever round-off makes of them.
+        """
         reached = int(np.count_nonzero(drawn >= (1.0 - TIE) * statistic))
-        return (reached + self.itself) / (self.count + self.itself)
+        if self.itself:
+            return (reached + 1) / (self.count + 1)
+        return max(reached, 2) / self.count
 
     def interval(
         self, draw: Callable[[float], Floats], estimate: float, std_error: float
     ) -> tuple[float, float]:
-        """Ends of the 95 % interval: the null values nearest the estimate that are just rejected.
+        """Ends of the 95 % interval: null values on either side that are just rejected.
 
-        `draw` gives |t*| (count,) under a null value. An end is infinite where no null value
-        within 1,000 standard errors is rejected.
+        `draw` gives |t*| (count,) under a null value. An end is infinite where none is found
+        within FARTHEST standard errors.
         """
         fewer = int(LEVEL * (self.count + self.itself) + 1e-9) - self.itself
 
@@ -147,15 +153,20 @@ def _end(excess: Callable[[float], float], side: int) -> float:
     """The distance at which `excess` turns positive on one side, sought from two errors away.
 
     A little more than the excess lies between where it is known and where it is nothing, as long
-    as the value that |t| must pass changes little: this brackets the end closely.
+    as the value that |t| must pass changes little: a step of that brackets the end closely. Where
+    it changes with |t|, as with draws that repeat the data, steps grow fourfold.
     """
     inside = outside = 2.0
+    step = 0.0
     while (lacking := -excess(side * outside)) >= 0.0:
-        inside, outside = outside, outside + min(1.25 * lacking + TOLERANCE, outside / 2.0)
-        if outside > 1000.0:
+        step = max(1.25 * lacking + TOLERANCE, 4.0 * step)
+        inside, outside = outside, outside + min(step, outside / 2.0)
+        if outside > FARTHEST:
             return side * np.inf
+    step = 0.0
     while (over := excess(side * inside)) > 0.0:
-        inside, outside = max(inside - 1.25 * over - TOLERANCE, 0.0), inside
+        step = max(1.25 * over + TOLERANCE, 4.0 * step)
+        inside, outside = max(inside - step, 0.0), inside
     from scipy.optimize import brentq  # only intervals by inversion need it, and it loads slowly
 
     ends = side * inside, side * outside

@@ -1,24 +1,24 @@
 """The draws of a coefficient's test, as functions of the value that is held to be true.
 
 A draw v (one weight a cluster) has a numerator that is linear in v and a squared error that is a
-quadratic form in it. For signs that form a code, and as many clusters as have pairs worth adding
-up, both are Walsh transforms; other weights are multiplied out, block by block.
+quadratic form in it. For signs that form a code both are Walsh transforms, as long as the clusters
+have not too many pairs; other weights are multiplied out, block by block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from models.design import Floats
-from models.inference.draws import WildWeights
+from models.inference.draws import FARTHEST, WildWeights
 from models.inference.walsh import SignedSums
 
-MOST_CLUSTERS = 256  # whose pairs are worth a transform: 120 MB of places for 99,999 draws
-NO_ERROR = float(np.finfo(float).tiny)
+MOST_PLACES = 2**33  # draws times pairs of clusters: 256 clusters and 99,999 draws take 120 MB
+TRANSFORMED = 1e-14  # of a typical squared error, what a transform may leave where there is none
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Draws:
     """All draws of one coefficient's test.
 
     With d the estimate less the null value: numerators are n_e + d n_r, squared errors
-    q_ee + 2 d q_er + d^2 q_rr; every array is (draws,).
+    q_ee + 2 d q_er + d^2 q_rr; every array is (draws,). `round_off` is the share of a typical
+    squared error below which there is none: 1e-30 for squares of scores.
     """
 
     n_e: Floats
@@ -34,28 +35,36 @@ class Draws:
     q_ee: Floats
     q_er: Floats
     q_rr: Floats
+    round_off: float = field(default=1e-30, kw_only=True)
 
     def statistics(self, distance: float) -> Floats:
-        """|t*| of every draw (draws,), without small-sample factor; boundless without error."""
-        error = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
-        error = np.sqrt(np.maximum(error, NO_ERROR))
+        """|t*| of every draw (draws,), without small-sample factor.
+
+        A draw may be fitted without error: |t*| is then very large, or nothing without a slope.
+        """
+        squares = self.q_ee + 2.0 * distance * self.q_er + distance**2 * self.q_rr
+        least = self.round_off * squares.mean() + np.finfo(float).tiny
+        error = np.sqrt(np.maximum(squares, least))
         return np.abs(self.n_e + distance * self.n_r) / error
 
 
-Drawing = Callable[[Floats, Floats], Draws]
+Drawing = Callable[[Floats, Sequence[Floats]], Draws]
 
 
-def drawing(weights: WildWeights) -> Drawing:
-    """What makes draws of sums (2, G) and couplings (2, G, G), each of e and r.
+def drawing(weights: WildWeights, largest: float) -> Drawing:
+    """What makes draws of sums (2, G) and two couplings (G, G), of e and of r.
 
     A draw's numerators are the sums times its weights v, its cluster scores the couplings times v.
+    `largest` is the largest |t| of the sample: beyond FARTHEST the round-off of transforms would
+    tell draws that repeat the sample from it.
     """
-    if weights.signs is None or weights.n_clusters > MOST_CLUSTERS:
+    places = weights.n_clusters**2 * weights.count
+    if weights.signs is None or largest > FARTHEST or places > MOST_PLACES:
         return partial(_multiplied, weights)
     return partial(_transformed, SignedSums(weights.signs), SignedSums(weights.signs.pairs()))
 
 
-def _multiplied(weights: WildWeights, sums: Floats, couplings: Floats) -> Draws:
+def _multiplied(weights: WildWeights, sums: Floats, couplings: Sequence[Floats]) -> Draws:
     parts: list[tuple[Floats, ...]] = []
     for v in weights.blocks(weights.n_clusters):
         e, r = (coupling @ v for coupling in couplings)
@@ -64,7 +73,9 @@ def _multiplied(weights: WildWeights, sums: Floats, couplings: Floats) -> Draws:
     return Draws(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _transformed(signed: SignedSums, paired: SignedSums, sums: Floats, couplings: Floats) -> Draws:
+def _transformed(
+    signed: SignedSums, paired: SignedSums, sums: Floats, couplings: Sequence[Floats]
+) -> Draws:
     e, r = couplings
     forms = np.stack([e.T @ e, e.T @ r, r.T @ r])
-    return Draws(*signed.of(sums), *paired.of(forms.reshape(3, -1)))
+    return Draws(*signed.of(sums), *paired.of(forms.reshape(3, -1)), round_off=TRANSFORMED)

@@ -9,6 +9,7 @@ Roodman, MacKinnon, Nielsen and Webb (2019).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from models.study import Inference
 from models.threads import processors, side_by_side
 
 MOST_CLUSTERS = 4000
+HELD = 2**22  # numbers in one array of all coefficients that are tested at a time
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Flo
     refit = Refit(clusters, absorption_of(fit), fit.X, fit.weights)
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     observed = np.abs(fit.beta) / np.sqrt(np.square(influence).sum(axis=0))
-    draw = drawing(weights)
+    draw = drawing(weights, float(observed.max()))
     drawn = [_draw(fit, refit, draw, j).statistics(b) for j, b in enumerate(fit.beta)]
     return observed, np.column_stack(drawn)
 
@@ -105,7 +107,7 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     variance = np.square(influence).sum(axis=0)
     require_variance(fit, variance)
-    draw = drawing(weights)
+    draw = drawing(weights, float(np.max(np.abs(fit.beta) / np.sqrt(variance))))
 
     def test(j: int) -> tuple[float, float, float]:
         """p-value and ends of the interval of coefficient j."""
@@ -116,8 +118,13 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
 
         return weights.resamples.test(under, estimate, float(np.sqrt(variance[j])))
 
-    found = side_by_side(test, range(len(fit.beta)), processors)
+    found = side_by_side(test, range(len(fit.beta)), partial(at_once, clusters))
     return resampled(fit, clusters, weights, variance, np.array(list(found)))
+
+
+def at_once(clusters: Clusters) -> int:
+    """Coefficients that may be tested at a time: each holds some ten arrays (G, G)."""
+    return max(1, min(processors(), HELD // clusters.size**2))
 
 
 def absorption_of(fit: LinearFit) -> Absorption:
@@ -153,7 +160,7 @@ def _draw(fit: LinearFit, refit: Refit, draw: Drawing, j: int) -> Draws:
     rights = (fit.residuals, alone)
     products = np.column_stack([left * fit.weights * right for right in rights])
     sums = group_sums(refit.clusters.codes, products, None, refit.clusters.size)
-    return draw(sums.T, np.stack([refit.coupling(left, right) for right in rights]))
+    return draw(sums.T, [refit.coupling(left, right) for right in rights])
 
 
 def resampled(

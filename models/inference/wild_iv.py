@@ -10,6 +10,7 @@ weights.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -19,10 +20,10 @@ from models.inference import Uncertainty
 from models.inference.cluster import cluster_scores
 from models.inference.draws import DRAWS_IV, WildWeights, wild_weights
 from models.inference.record import require_variance
-from models.inference.wild import Refit, absorption_of, resampled, wild_clusters
+from models.inference.wild import Refit, absorption_of, at_once, resampled, wild_clusters
 from models.least_squares import LinearFit
 from models.study import Inference
-from models.threads import processors, side_by_side
+from models.threads import side_by_side
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def wild_cluster_iv(fit: LinearFit, design: Design, how: Inference) -> Uncertain
 
         return weights.resamples.test(under, float(fit.beta[j]), float(np.sqrt(variance[j])))
 
-    found = side_by_side(test, range(len(fit.beta)), processors)
+    found = side_by_side(test, range(len(fit.beta)), partial(at_once, clusters))
     return resampled(fit, clusters, weights, variance, np.array(list(found)))
 
 

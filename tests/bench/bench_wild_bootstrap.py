@@ -24,7 +24,7 @@ Answer = tuple[float, float]  # CR1's t-statistic, p-value
 
 def prepare(n_clusters: int, folder: Path) -> Path:
     """5,000 rows with cluster shocks in outcome and regressors, and a weak effect."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(2)
     cluster = np.arange(5000) * n_clusters // 5000
     X = rng.normal(size=(5000, 4)) + rng.normal(size=n_clusters)[cluster][:, None]
     y = X @ [0.08, 1.0, 1.0, 1.0] + rng.normal(size=n_clusters)[cluster] + rng.normal(size=5000)

@@ -31,7 +31,7 @@ def test_voters(realdata: Path) -> None:
         "ends of the interval", (ours.conf_low[0], ours.conf_high[0]), (0.039, 0.119), abs=1e-3
     )
     assert ours.n_clusters == {"group_id1": 40}
-    assert "99,999 balanced draws of rademacher weights" in ours.convention
+    assert "99,999 balanced draws of Rademacher weights" in ours.convention
 
 
 def test_voters_p_value_is_that_of_independent_draws(realdata: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.absorb import absorb
-from models.design import Design, Floats
+from models.design import Codes, Design, Floats
 from models.inference import null_draws, randomization, wild, wild_iv
 from models.inference.cluster import cluster_scores, find_clusters
 from models.inference.draws import Resamples, WildWeights, wild_weights
@@ -103,7 +103,7 @@ def test_wild_draws_are_those_of_full_regressions(weighted: bool, j: int, null: 
     panel = case(weighted)
     fit, clusters = panel.fit(iv=False), find_clusters(panel.design, "parent")
     refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X, fit.weights)
-    draws = wild._draw(fit, refit, drawing(every_sign_vector()), j)
+    draws = wild._draw(fit, refit, drawing(every_sign_vector(), 0.0), j)
     ours = np.sort(draws.statistics(float(fit.beta[j]) - null))
     assert ours == pytest.approx(refitted(panel, False, j, null), rel=1e-9)
 
@@ -224,13 +224,46 @@ def test_transforms_of_signs_are_products_with_them(
 ) -> None:
     weights = wild_weights(Inference(weights="rademacher"), n_clusters, 1500)
     rng = np.random.default_rng(n_clusters)
-    sums, couplings = rng.normal(size=(2, n_clusters)), rng.normal(size=(2, n_clusters, n_clusters))
-    ours = drawing(weights)(sums, couplings)
-    monkeypatch.setattr(null_draws, "MOST_CLUSTERS", 0)
-    theirs = drawing(weights)(sums, couplings)
+    sums = rng.normal(size=(2, n_clusters))
+    couplings = [*rng.normal(size=(2, n_clusters, n_clusters))]
+    ours = drawing(weights, 2.0)(sums, couplings)
+    monkeypatch.setattr(null_draws, "MOST_PLACES", 0)
+    theirs = drawing(weights, 2.0)(sums, couplings)
     for name in ("n_e", "n_r", "q_ee", "q_er", "q_rr"):
         apart = np.abs(getattr(ours, name) - getattr(theirs, name))
         assert apart.max() <= 1e-11 * np.abs(getattr(theirs, name)).max()
+
+
+@pytest.mark.parametrize("n_carrying", [2, 4])
+def test_draws_that_repeat_all_but_exact_data_tie_with_them(n_carrying: int) -> None:
+    """Where k clusters of twenty carry x, one in 2^(k - 1) draws leaves |t| as it is."""
+    rng = np.random.default_rng(3)
+    codes = np.repeat(np.arange(20), 8)
+    x = np.where(codes < n_carrying, rng.normal(size=160) + rng.normal(size=20)[codes], 0.0)
+    for noise in (1.0, 1e-3, 1e-5, 1e-7):
+        y = x + noise * (rng.normal(size=160) + rng.normal(size=20)[codes])
+        p_value = wild_p_value(y, x, codes)
+        assert p_value == pytest.approx(2.0 ** (1 - n_carrying), abs=0.01)
+
+
+def test_data_and_their_mirror_image_are_among_all_sign_vectors_however_well_they_fit() -> None:
+    rng = np.random.default_rng(4)
+    codes = np.repeat(np.arange(12), 8)
+    x = rng.normal(size=96) + rng.normal(size=12)[codes]
+    for noise in (1e-2, 1e-4, 1e-6):
+        y = x + noise * (rng.normal(size=96) + rng.normal(size=12)[codes])
+        assert wild_p_value(y, x, codes) == 2 / 2**12
+
+
+def wild_p_value(y: Floats, x: Floats, codes: Codes) -> float:
+    n = len(y)
+    fit = fit_least_squares(y, x[:, None], ("x",), None, (codes,))
+    places = np.unique(codes).astype(object), np.arange(n)
+    design = Design(
+        y, x[:, None], ("x",), 1, None, codes, np.arange(n), *places, None, (codes,), ("unit",)
+    )
+    found = measure(fit, design, Inference("wild-cluster", ("unit",), draws=9999))
+    return float(found.p_value[0])
 
 
 def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
@@ -256,5 +289,14 @@ def test_p_values_count_ties_and_the_sample() -> None:
 def test_an_interval_without_ends_is_infinite() -> None:
     heavy = np.full(99, 1e9)
     assert Resamples(99, 1).interval(lambda _null: heavy, 2.0, 1.0) == (-np.inf, np.inf)
+    asked = []
+
+    def repeating(null: float) -> Floats:
+        """Every draw repeats the sample: no null value is ever rejected."""
+        asked.append(null)
+        return np.full(99, abs(null - 2.0))
+
+    assert Resamples(99, 1).interval(repeating, 2.0, 1.0) == (-np.inf, np.inf)
+    assert len(asked) < 60
     # eighteen draws and the sample: no p-value falls to 5 %
     assert Resamples(18, 1).interval(lambda _null: np.zeros(18), 0.0, 1.0) == (-np.inf, np.inf)
