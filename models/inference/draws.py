@@ -154,15 +154,16 @@ def _end(excess: Callable[[float], float], side: int) -> float:
 
     A little more than the excess lies between where it is known and where it is nothing, as long
     as the value that |t| must pass changes little: a step of that brackets the end closely. Where
-    it changes with |t|, as with draws that repeat the data, steps grow fourfold.
+    it changes with |t|, as with draws that repeat the data, steps grow fourfold; of several ends
+    any one may be found.
     """
     inside = outside = 2.0
     step = 0.0
     while (lacking := -excess(side * outside)) >= 0.0:
-        step = max(1.25 * lacking + TOLERANCE, 4.0 * step)
-        inside, outside = outside, outside + min(step, outside / 2.0)
-        if outside > FARTHEST:
+        if outside == FARTHEST:
             return side * np.inf
+        step = max(1.25 * lacking + TOLERANCE, 4.0 * step)
+        inside, outside = outside, min(outside + step, 1.5 * outside, FARTHEST)
     step = 0.0
     while (over := excess(side * inside)) > 0.0:
         step = max(1.25 * over + TOLERANCE, 4.0 * step)

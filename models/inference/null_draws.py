@@ -14,10 +14,10 @@ from functools import partial
 import numpy as np
 
 from models.design import Floats
-from models.inference.draws import FARTHEST, WildWeights
+from models.inference.draws import DRAWS, FARTHEST, WildWeights
 from models.inference.walsh import SignedSums
 
-MOST_PLACES = 2**33  # draws times pairs of clusters: 256 clusters and 99,999 draws take 120 MB
+MOST_PLACES = 2**33  # pairs of clusters times draws: 293 clusters, with 99,999 draws or fewer
 TRANSFORMED = 1e-14  # of a typical squared error, what a transform may leave where there is none
 
 
@@ -58,7 +58,7 @@ def drawing(weights: WildWeights, largest: float) -> Drawing:
     `largest` is the largest |t| of the sample: beyond FARTHEST the round-off of transforms would
     tell draws that repeat the sample from it.
     """
-    places = weights.n_clusters**2 * weights.count
+    places = weights.n_clusters**2 * max(weights.count, DRAWS)
     if weights.signs is None or largest > FARTHEST or places > MOST_PLACES:
         return partial(_multiplied, weights)
     return partial(_transformed, SignedSums(weights.signs), SignedSums(weights.signs.pairs()))

@@ -24,7 +24,7 @@ from models.inference.cluster import (
     find_clusters,
     small_sample_factor,
 )
-from models.inference.draws import DRAWS, WildWeights, wild_weights
+from models.inference.draws import DRAWS, FARTHEST, WildWeights, wild_weights
 from models.inference.null_draws import Drawing, Draws, drawing
 from models.inference.record import require_variance
 from models.least_squares import LinearFit
@@ -123,7 +123,7 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
 
 
 def at_once(clusters: Clusters) -> int:
-    """Coefficients that may be tested at a time: each holds some ten arrays (G, G)."""
+    """Coefficients that may be tested at a time: each holds ten arrays (G, G), or some more."""
     return max(1, min(processors(), HELD // clusters.size**2))
 
 
@@ -172,7 +172,8 @@ def resampled(
 ) -> Uncertainty:
     """The record of a bootstrap: found (k, 3) holds p-values and both ends of the intervals."""
     warnings = tuple(
-        f"the bootstrap interval of '{term}' has no end on one side or both"
+        f"the bootstrap interval of '{term}' has no end within {FARTHEST:.0f} standard errors on"
+        " one side or both"
         for term, ends in zip(fit.terms, found[:, 1:], strict=True)
         if not np.isfinite(ends).all()
     )

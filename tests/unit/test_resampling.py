@@ -274,7 +274,7 @@ def test_few_clusters_are_enumerated_or_drawn_from_webb() -> None:
     assert listed.resamples == Resamples(1024, 0)
     assert wild_weights(Inference(), 11, 999).kind == "webb"
     assert wild_weights(Inference(), 12, 999).enumerated
-    # so they are where there are fewer than twice as many as asked for
+    # so they are where there are no more than twice as many as asked for
     assert wild_weights(Inference(), 13, 8191).resamples == Resamples(8192, 0)
     drawn = wild_weights(Inference(), 13, 999)
     assert (drawn.kind, drawn.resamples) == ("rademacher", Resamples(999, 1))
@@ -284,6 +284,17 @@ def test_p_values_count_ties_and_the_sample() -> None:
     drawn = np.array([1.0, 2.0, 2.0 - 1e-12, 3.0])
     assert Resamples(4, 0).p_value(2.0, drawn) == 3 / 4
     assert Resamples(4, 1).p_value(5.0, drawn) == 1 / 5
+
+
+@pytest.mark.parametrize("distance", [0.01, 1.0, 2.0, 2.5, 60.0, 77.0, 99.9])
+@pytest.mark.parametrize("steep", [1.0, 0.01])
+def test_an_interval_ends_where_the_test_begins_to_reject(distance: float, steep: float) -> None:
+    def draw(null: float) -> Floats:
+        """As extreme as the data up to `distance`, and less so beyond."""
+        return np.full(99, abs(null) + steep * (distance - abs(null)))
+
+    ends = Resamples(99, 1).interval(draw, 0.0, 1.0)
+    assert ends == pytest.approx((-distance, distance), rel=2e-6, abs=2e-6)
 
 
 def test_an_interval_without_ends_is_infinite() -> None:
