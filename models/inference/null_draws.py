@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 
 import numpy as np
 
 from models.design import Floats
-from models.inference.draws import DRAWS, FARTHEST, WildWeights
+from models.inference.draws import DRAWS, WildWeights
 from models.inference.walsh import SignedSums
 
+NEAR = 100.0  # standard errors; beyond, round-off of transforms hides that draws repeat the sample
 MOST_PLACES = 2**33  # pairs of clusters times draws: 293 clusters, with 99,999 draws or fewer
 TRANSFORMED = 1e-14  # of a typical squared error, what a transform may leave where there is none
 
@@ -48,23 +49,36 @@ class Draws:
         return np.abs(self.n_e + distance * self.n_r) / error
 
 
-Drawing = Callable[[Floats, Sequence[Floats]], Draws]
+Statistics = Callable[[float], Floats]  # of a distance, as `Draws.statistics`
+Drawing = Callable[[Floats, Sequence[Floats], float], Statistics]
 
 
-def drawing(weights: WildWeights, largest: float) -> Drawing:
-    """What makes draws of sums (2, G) and two couplings (G, G), of e and of r.
+def drawing(weights: WildWeights) -> Drawing:
+    """What makes statistics of sums (2, G) and two couplings (G, G), of e and r, and an error.
 
     A draw's numerators are the sums times its weights v, its cluster scores the couplings times v.
-    `largest` is the largest |t| of the sample: beyond FARTHEST the round-off of transforms would
-    tell draws that repeat the sample from it.
+    Where both are transforms, distances of more than NEAR errors are multiplied out all the same.
     """
     places = weights.n_clusters**2 * max(weights.count, DRAWS)
-    if weights.signs is None or largest > FARTHEST or places > MOST_PLACES:
-        return partial(_multiplied, weights)
-    return partial(_transformed, SignedSums(weights.signs), SignedSums(weights.signs.pairs()))
+    if weights.signs is None or places > MOST_PLACES:
+        return lambda sums, couplings, _: multiplied(weights, sums, couplings).statistics
+    signed, paired = SignedSums(weights.signs), SignedSums(weights.signs.pairs())
+
+    def draw(sums: Floats, couplings: Sequence[Floats], error: float) -> Statistics:
+        near = transformed(signed, paired, sums, couplings)
+        far = cache(lambda: multiplied(weights, sums, couplings))
+
+        def statistics(distance: float) -> Floats:
+            draws = near if abs(distance) <= NEAR * error else far()
+            return draws.statistics(distance)
+
+        return statistics
+
+    return draw
 
 
-def _multiplied(weights: WildWeights, sums: Floats, couplings: Sequence[Floats]) -> Draws:
+def multiplied(weights: WildWeights, sums: Floats, couplings: Sequence[Floats]) -> Draws:
+    """The draws by matrix products, block by block."""
     parts: list[tuple[Floats, ...]] = []
     for v in weights.blocks(weights.n_clusters):
         e, r = (coupling @ v for coupling in couplings)
@@ -73,9 +87,10 @@ def _multiplied(weights: WildWeights, sums: Floats, couplings: Sequence[Floats])
     return Draws(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def _transformed(
+def transformed(
     signed: SignedSums, paired: SignedSums, sums: Floats, couplings: Sequence[Floats]
 ) -> Draws:
+    """The draws by transforms: of signs, and of signs of pairs."""
     e, r = couplings
     forms = np.stack([e.T @ e, e.T @ r, r.T @ r])
     return Draws(*signed.of(sums), *paired.of(forms.reshape(3, -1)), round_off=TRANSFORMED)

@@ -25,7 +25,7 @@ from models.inference.cluster import (
     small_sample_factor,
 )
 from models.inference.draws import DRAWS, FARTHEST, WildWeights, wild_weights
-from models.inference.null_draws import Drawing, Draws, drawing
+from models.inference.null_draws import Drawing, Statistics, drawing
 from models.inference.record import require_variance
 from models.least_squares import LinearFit
 from models.study import Inference
@@ -89,10 +89,9 @@ def wild_statistics(fit: LinearFit, design: Design, how: Inference) -> tuple[Flo
     weights = wild_weights(how, clusters.size, DRAWS)
     refit = Refit(clusters, absorption_of(fit), fit.X, fit.weights)
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
-    observed = np.abs(fit.beta) / np.sqrt(np.square(influence).sum(axis=0))
-    draw = drawing(weights, float(observed.max()))
-    drawn = [_draw(fit, refit, draw, j).statistics(b) for j, b in enumerate(fit.beta)]
-    return observed, np.column_stack(drawn)
+    error, draw = np.sqrt(np.square(influence).sum(axis=0)), drawing(weights)
+    drawn = [_draw(fit, refit, draw, j, error[j])(b) for j, b in enumerate(fit.beta)]
+    return np.abs(fit.beta) / error, np.column_stack(drawn)
 
 
 def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
@@ -107,16 +106,13 @@ def wild_cluster(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     influence = cluster_scores(fit, clusters.codes) @ fit.bread
     variance = np.square(influence).sum(axis=0)
     require_variance(fit, variance)
-    draw = drawing(weights, float(np.max(np.abs(fit.beta) / np.sqrt(variance))))
+    draw = drawing(weights)
 
     def test(j: int) -> tuple[float, float, float]:
         """p-value and ends of the interval of coefficient j."""
-        draws, estimate = _draw(fit, refit, draw, j), float(fit.beta[j])
-
-        def under(null: float) -> Floats:
-            return draws.statistics(estimate - null)
-
-        return weights.resamples.test(under, estimate, float(np.sqrt(variance[j])))
+        estimate, error = float(fit.beta[j]), float(np.sqrt(variance[j]))
+        statistics = _draw(fit, refit, draw, j, error)
+        return weights.resamples.test(lambda null: statistics(estimate - null), estimate, error)
 
     found = side_by_side(test, range(len(fit.beta)), partial(at_once, clusters))
     return resampled(fit, clusters, weights, variance, np.array(list(found)))
@@ -152,15 +148,15 @@ def wild_clusters(design: Design, how: Inference) -> Clusters:
     return clusters
 
 
-def _draw(fit: LinearFit, refit: Refit, draw: Drawing, j: int) -> Draws:
-    """Numerators and squared errors of every draw for coefficient j."""
+def _draw(fit: LinearFit, refit: Refit, draw: Drawing, j: int, error: float) -> Statistics:
+    """|t*| of every draw for coefficient j, by how far the estimate is from the null value."""
     # the regressor less what the others explain: residuals under the null are e + d r
     alone = fit.X @ (fit.bread[:, j] / fit.bread[j, j])
     left = alone * fit.bread[j, j]
     rights = (fit.residuals, alone)
     products = np.column_stack([left * fit.weights * right for right in rights])
     sums = group_sums(refit.clusters.codes, products, None, refit.clusters.size)
-    return draw(sums.T, [refit.coupling(left, right) for right in rights])
+    return draw(sums.T, [refit.coupling(left, right) for right in rights], error)
 
 
 def resampled(
@@ -172,7 +168,7 @@ def resampled(
 ) -> Uncertainty:
     """The record of a bootstrap: found (k, 3) holds p-values and both ends of the intervals."""
     warnings = tuple(
-        f"the bootstrap interval of '{term}' has no end within {FARTHEST:.0f} standard errors on"
+        f"the bootstrap interval of '{term}' has no end within {FARTHEST:,.0f} standard errors on"
         " one side or both"
         for term, ends in zip(fit.terms, found[:, 1:], strict=True)
         if not np.isfinite(ends).all()

@@ -10,12 +10,13 @@ import pytest
 
 from models.absorb import absorb
 from models.design import Codes, Design, Floats
-from models.inference import null_draws, randomization, wild, wild_iv
+from models.inference import randomization, wild, wild_iv
 from models.inference.cluster import cluster_scores, find_clusters
 from models.inference.draws import Resamples, WildWeights, wild_weights
 from models.inference.leverage import leave_one_out
 from models.inference.measure import measure
-from models.inference.null_draws import drawing
+from models.inference.null_draws import drawing, multiplied, transformed
+from models.inference.walsh import SignedSums
 from models.least_squares import LinearFit, fit_least_squares
 from models.study import Inference
 
@@ -97,14 +98,17 @@ def refitted(panel: Case, iv: bool, j: int, null: float) -> Floats:
     return np.sort(statistics)
 
 
+@pytest.mark.parametrize("error", [np.inf, 0.0], ids=["transformed", "multiplied"])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("j", "null"), [(0, 0.0), (0, 0.7), (1, 0.0), (1, 0.7)])
-def test_wild_draws_are_those_of_full_regressions(weighted: bool, j: int, null: float) -> None:
+def test_wild_draws_are_those_of_full_regressions(
+    weighted: bool, j: int, null: float, error: float
+) -> None:
     panel = case(weighted)
     fit, clusters = panel.fit(iv=False), find_clusters(panel.design, "parent")
     refit = wild.Refit(clusters, wild.absorption_of(fit), fit.X, fit.weights)
-    draws = wild._draw(fit, refit, drawing(every_sign_vector(), 0.0), j)
-    ours = np.sort(draws.statistics(float(fit.beta[j]) - null))
+    statistics = wild._draw(fit, refit, drawing(every_sign_vector()), j, error)
+    ours = np.sort(statistics(float(fit.beta[j]) - null))
     assert ours == pytest.approx(refitted(panel, False, j, null), rel=1e-9)
 
 
@@ -219,19 +223,21 @@ def test_blocks_bound_memory_and_cover_all_draws(kind: str, most: int) -> None:
 
 
 @pytest.mark.parametrize("n_clusters", [3, 12, 13, 25, 60, 250])
-def test_transforms_of_signs_are_products_with_them(
-    n_clusters: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_transforms_of_signs_are_products_with_them(n_clusters: int) -> None:
     weights = wild_weights(Inference(weights="rademacher"), n_clusters, 1500)
+    assert weights.signs is not None
     rng = np.random.default_rng(n_clusters)
     sums = rng.normal(size=(2, n_clusters))
     couplings = [*rng.normal(size=(2, n_clusters, n_clusters))]
-    ours = drawing(weights, 2.0)(sums, couplings)
-    monkeypatch.setattr(null_draws, "MOST_PLACES", 0)
-    theirs = drawing(weights, 2.0)(sums, couplings)
+    signed, paired = SignedSums(weights.signs), SignedSums(weights.signs.pairs())
+    ours = transformed(signed, paired, sums, couplings)
+    theirs = multiplied(weights, sums, couplings)
     for name in ("n_e", "n_r", "q_ee", "q_er", "q_rr"):
         apart = np.abs(getattr(ours, name) - getattr(theirs, name))
         assert apart.max() <= 1e-11 * np.abs(getattr(theirs, name)).max()
+    statistics = drawing(weights)(sums, couplings, 0.5)
+    assert np.array_equal(statistics(49.0), ours.statistics(49.0))
+    assert np.array_equal(statistics(-51.0), theirs.statistics(-51.0))  # over a hundred errors away
 
 
 @pytest.mark.parametrize("n_carrying", [2, 4])
@@ -286,7 +292,7 @@ def test_p_values_count_ties_and_the_sample() -> None:
     assert Resamples(4, 1).p_value(5.0, drawn) == 1 / 5
 
 
-@pytest.mark.parametrize("distance", [0.01, 1.0, 2.0, 2.5, 60.0, 77.0, 99.9])
+@pytest.mark.parametrize("distance", [0.01, 1.0, 2.0, 2.5, 60.0, 77.0, 99.9, 700.0, 999.0])
 @pytest.mark.parametrize("steep", [1.0, 0.01])
 def test_an_interval_ends_where_the_test_begins_to_reject(distance: float, steep: float) -> None:
     def draw(null: float) -> Floats:
