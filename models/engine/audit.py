@@ -19,18 +19,9 @@ from models.design import Codes, Floats
 from models.engine.crossproducts import NO_VARIATION
 from models.engine.curve import two_sided_p
 from models.engine.projection import Projected, effects_counted, groupings
-from models.inference.dependence import default_lags
 
 LEVEL = 0.05
 BLOCK = 100  # placebos judged at a time
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Units whose errors Conley's variance lets go together: unit (n,) codes, near (U, U) flags."""
-
-    unit: Codes
-    near: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,15 +29,16 @@ class AuditSample:
     """The main model's sample without its treatment.
 
     projected.Z (n, 1 + m) holds outcome and controls. clusters maps names to code arrays (n,)
-    without gaps, the one that resampling uses first; period (n,) counts calendar periods, and
-    `time` is the name of their column; neighbours are those of the study's own distance, where it
-    names one.
+    without gaps, the one that resampling uses first; unit (n,) are codes without gaps, period (n,)
+    counts calendar periods, and `time` is the name of their column; near (U, U) flags the units
+    whose errors Conley's variance lets go together, where the study names a distance.
     """
 
     projected: Projected
     clusters: Mapping[str, Codes]
+    unit: Codes
     period: Codes
-    neighbours: Neighbours | None = None
+    near: NDArray[np.bool_] | None = None
     time: str = "time"
 
     @cached_property
@@ -63,6 +55,13 @@ class AuditSample:
         controls = self.projected.Z[:, 1:] / np.where(before > 0, before, 1.0)
         left, size, _ = np.linalg.svd(controls * root, full_matrices=False)
         return left[:, size**2 > NO_VARIATION] / root
+
+    @cached_property
+    def spare(self) -> float:
+        """Rows less coefficients and effects."""
+        projected = self.projected
+        rank = effects_counted(projected, ())
+        return float(projected.n_obs - projected.Z.shape[1] - rank)
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,19 @@ class PlaceboFits:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """One kind of inference, and the p-values (B,) that it gives to B placebo fits."""
+class Tried:
+    """One kind of inference that the audit tries."""
 
     kind: str
     by: tuple[str, ...]
     correction: str | None
     n_clusters: int | None
+
+
+@dataclass(frozen=True)
+class Judge(Tried):
+    """One kind of inference, and the p-values (B,) that it gives to B placebo fits."""
+
     p_values: Callable[[PlaceboFits], Floats]
 
 
@@ -132,13 +137,17 @@ def rejections(
     judge at all: (2, judges). A two-way variance, for one, may come out negative.
     """
     fits = fit_placebos(sample, sample.basis, treatments)
-    found = [judge.p_values(fits) for judge in judges]
-    rejected = [np.count_nonzero(p <= LEVEL) for p in found]
-    return np.array([rejected, [np.count_nonzero(~np.isnan(p)) for p in found]], dtype=np.int64)
+    return np.column_stack([counted(judge.p_values(fits)) for judge in judges])
+
+
+def counted(p_values: Floats) -> NDArray[np.int64]:
+    """How many of the p-values (B,) are significant at 5 %, and how many there are: (2,)."""
+    found = np.count_nonzero(p_values <= LEVEL), np.count_nonzero(~np.isnan(p_values))
+    return np.array(found, dtype=np.int64)
 
 
 def quick_judges(sample: AuditSample, chosen: tuple[str, ...] = ()) -> list[Judge]:
-    """Inference from sums of scores: classical, robust, clustered, Driscoll-Kraay, Conley.
+    """Classical, robust and clustered inference.
 
     Clustered by each of the sample's clusters, by the first of them and time, and by those that the
     study has `chosen`.
@@ -149,14 +158,11 @@ def quick_judges(sample: AuditSample, chosen: tuple[str, ...] = ()) -> list[Judg
     if len(chosen) == 2 and set(chosen) <= {*sample.clusters, sample.time}:
         pairs.setdefault(frozenset(chosen), chosen)
     sets += [pair for pair in pairs.values() if len(set(pair)) == 2]
-    judges = [_classical(sample), _robust(sample)]
-    judges += [_clustered(sample, by) for by in sets]
-    judges.append(_driscoll_kraay(sample))
-    return judges if sample.neighbours is None else [*judges, _conley(sample.neighbours)]
+    return [_classical(sample), _robust(sample), *(_clustered(sample, by) for by in sets)]
 
 
 def _classical(sample: AuditSample) -> Judge:
-    spare = _spare(sample)
+    spare = sample.spare
 
     def p_values(fits: PlaceboFits) -> Floats:
         t = fits.t(fits.rss / spare * fits.information)
@@ -166,7 +172,7 @@ def _classical(sample: AuditSample) -> Judge:
 
 
 def _robust(sample: AuditSample) -> Judge:
-    spare = _spare(sample)
+    spare = sample.spare
     factor = sample.projected.n_obs / spare
 
     def p_values(fits: PlaceboFits) -> Floats:
@@ -193,36 +199,3 @@ def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
         return two_sided_p(fits.t(meat), fewest - 1.0)
 
     return Judge("cluster", by, "CR1", fewest, p_values)
-
-
-def _driscoll_kraay(sample: AuditSample) -> Judge:
-    n_periods = len(np.unique(sample.period))
-    lags = default_lags(n_periods)
-
-    def p_values(fits: PlaceboFits) -> Floats:
-        sums = group_sums(sample.period, fits.scores, None, int(sample.period.max()) + 1)
-        meat = np.einsum("tb,tb->b", sums, sums)
-        for lag in range(1, lags + 1):
-            weight = 2.0 * (1.0 - lag / (lags + 1.0))
-            meat += weight * np.einsum("tb,tb->b", sums[lag:], sums[:-lag])
-        return two_sided_p(fits.t(meat), n_periods - 1.0)
-
-    return Judge("driscoll-kraay", (), None, None, p_values)
-
-
-def _conley(neighbours: Neighbours) -> Judge:
-    n_units = len(neighbours.near)
-    near = neighbours.near.astype(np.float64)
-
-    def p_values(fits: PlaceboFits) -> Floats:
-        sums = group_sums(neighbours.unit, fits.scores, None, n_units)
-        meat = np.einsum("ub,ub->b", sums, near @ sums)
-        return two_sided_p(fits.t(meat), n_units - 1.0)
-
-    return Judge("conley", (), None, n_units, p_values)
-
-
-def _spare(sample: AuditSample) -> float:
-    """Rows less coefficients and effects."""
-    rank = effects_counted(sample.projected, ())
-    return float(sample.projected.n_obs - sample.projected.Z.shape[1] - rank)

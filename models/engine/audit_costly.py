@@ -1,4 +1,4 @@
-"""The placebo audit's costlier inferences: CR2 with Satterthwaite df, and the wild bootstrap."""
+"""The placebo audit's costlier inferences: CR2 with Satterthwaite df, CR3, the wild bootstrap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from models.absorb import group_sums, is_nested
 from models.design import Codes, Floats
 from models.engine.audit import AuditSample, Judge, PlaceboFits
-from models.engine.bias_reduced import Leverage, bias_reduced
+from models.engine.bias_reduced import Leverage, bias_reduced, jackknifed
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
 from models.engine.resampling import TIE, NullScores, studentise
@@ -59,7 +59,7 @@ class ClusterSums:
 
 
 def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
-    """CR2 and the wild cluster bootstrap, by the sample's first cluster."""
+    """CR2, CR3 and the wild cluster bootstrap with Rademacher weights, by the first cluster."""
     name, codes = next(iter(sample.clusters.items()))
     across = [effect for effect in sample.projected.effects if not is_nested(effect, codes)]
     rank = sample.basis.shape[1] + sum(int(effect.max()) + 1 for effect in across)
@@ -67,9 +67,11 @@ def costly_judges(sample: AuditSample, seed: int) -> list[Judge]:
         return []
     sums = cluster_sums(sample, codes)
     n_clusters = len(sums.outcome)
-    judges = [] if n_clusters < ENOUGH else [_wild(sums, name, n_clusters, seed)]
+    judges = [_jackknifed(sums, name, n_clusters)]
     if np.all(sample.projected.weights == 1.0):
         judges.insert(0, _bias_reduced(sums, name, n_clusters))
+    if n_clusters >= ENOUGH:
+        judges.append(_wild(sums, name, n_clusters, seed))
     return judges
 
 
@@ -105,8 +107,16 @@ def _bias_reduced(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
     return Judge("cluster", (name,), "CR2", n_clusters, p_values)
 
 
+def _jackknifed(sums: ClusterSums, name: str, n_clusters: int) -> Judge:
+    def p_values(fits: PlaceboFits) -> Floats:
+        variance = jackknifed(leverage_of(sums, fits))
+        return two_sided_p(fits.beta * np.sqrt(fits.information / variance), n_clusters - 1.0)
+
+    return Judge("cluster", (name,), "CR3", n_clusters, p_values)
+
+
 def leverage_of(sums: ClusterSums, fits: PlaceboFits) -> Leverage:
-    """What CR2 needs to know of B placebo fits, the placebos brought to unit length."""
+    """What CR2 and CR3 need to know of B placebo fits, the placebos brought to unit length."""
     length = np.sqrt(fits.information)
     shared = sums.with_treatments(fits.x) / length[:, None]
     scores = group_sums(sums.cluster, fits.scores, None, len(sums.outcome)) / length

@@ -11,6 +11,7 @@ import pickle
 import sys
 import time
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from threading import Thread
 
@@ -21,6 +22,7 @@ from models.engine.main_model import MainModel
 from models.engine.setting import Setting, lay_out
 from models.threads import processors
 
+SILENT = 1.0  # seconds that may pass without a word
 Answer = Future[bytes | None]  # None if nothing came of it
 Ask = Callable[[bytes], Answer]  # sends what is to be computed
 
@@ -41,6 +43,8 @@ class Beside(Here):
         here = super().main_model(say)
 
         def wait() -> MainModel:
+            if not futures.wait([self._answer], SILENT).done:
+                say(self.trial.doing)
             try:
                 found: MainModel = pickle.loads(self._answer.result() or b"")
             except Exception:  # it may fail, and other programs write between, in any way

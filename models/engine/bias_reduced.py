@@ -1,6 +1,6 @@
-"""CR2 with Satterthwaite degrees of freedom for many regressors in turn, from small matrices.
+"""CR2 with Satterthwaite degrees of freedom, and CR3, for many regressors from small matrices.
 
-Bell and McCaffrey (2002), Pustejovsky and Tipton (2018), unweighted, with independent errors of
+Bell and McCaffrey (2002), Pustejovsky and Tipton (2018), CR2 unweighted, with independent errors of
 equal variance as the working model: what `models.inference.leverage` computes from the rows.
 
 A cluster's leverage is C_g C_g' + u_g u_g', where the columns C span the rest of the model and u is
@@ -66,6 +66,21 @@ def bias_reduced(leverage: Leverage) -> tuple[Floats, Floats]:
     variance = np.where(lonely, np.nan, np.einsum("gb,gb->b", adjusted, adjusted))
     kept = squares @ np.where(left > OWN, 1.0, 0.0)[:, :, None]
     return variance, _satterthwaite(np.append(own, outside, axis=2), kept[:, :, 0])
+
+
+def jackknifed(leverage: Leverage) -> Floats:
+    """CR3 variances (B,) of the coefficients of u: summed squares of their leave-one-out changes.
+
+    NaN for a regressor of which some cluster's absence leaves nothing, or that is itself nothing.
+    """
+    left = 1.0 - leverage.values
+    inverse = np.divide(1.0, left, out=np.zeros_like(left), where=left > OWN)
+    u = leverage.shared @ leverage.vectors
+    e = leverage.residuals @ leverage.vectors
+    score = leverage.scores + ((u * e) @ inverse[:, :, None])[:, :, 0]
+    rest = 1.0 - leverage.own - ((u * u) @ inverse[:, :, None])[:, :, 0]
+    changes = np.divide(score, rest, out=np.full_like(rest, np.nan), where=rest > OWN)
+    return np.einsum("gb,gb->b", changes, changes)
 
 
 def _with_rest(inner: Floats, total: Floats) -> Floats:

@@ -20,7 +20,7 @@ from models.engine.declared import Stratum
 from models.engine.estimation import estimate_groups
 from models.engine.joint import Drawn, NullCurves, ObservedCurve, described
 from models.engine.main_model import MainModel, declared_placebos, leave_out, trial
-from models.engine.placebo_audit import BLOCKS, PLACEBOS, Trial, placebo_audit
+from models.engine.placebo_audit import BLOCKS, Trial, placebo_audit
 from models.engine.resampling import Resampler
 from models.engine.samples import SampleGroup, sample_groups
 from models.engine.setting import Setting
@@ -84,8 +84,7 @@ class Here:
         """The main model's audit and influence analysis, when they are asked for."""
 
         def compute() -> MainModel:
-            say(f"main model: {PLACEBOS:,} placebo treatments, then without each group")
-            _ = self.trial  # described once, before threads share it
+            say(self.trial.doing)  # described here once, before threads share it
             judged = list(side_by_side(self.rejections, range(BLOCKS), self._at_once))
             audit = placebo_audit(self.trial, judged)
             return MainModel(audit, leave_out(self.setting), declared_placebos(self.setting))

@@ -102,7 +102,8 @@ def small_sample_error(main: SampleGroup, projected: Projected) -> tuple[float, 
     """CR2 error of the single, unweighted cell of `main`, and its Satterthwaite df."""
     cluster, treatment = dense_codes(main.clusters[0]), main.treatment[0]
     rest, before = (np.delete(of, treatment, axis=-1) for of in (projected.Z, projected.before))
-    sample = AuditSample(replace(projected, Z=rest, before=before), {"cluster": cluster}, cluster)
+    remaining = replace(projected, Z=rest, before=before)
+    sample = AuditSample(remaining, {"cluster": cluster}, cluster, cluster)
     length = projected.before[[treatment]]
     fits = fit_projected(sample, sample.basis, projected.Z[:, [treatment]], length**2)
     variance, df = bias_reduced(leverage_of(cluster_sums(sample, cluster), fits))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from data.expressions.calendar_lags import whole_numbers
 from models.absorb import dense_codes
-from models.engine.audit import AuditSample, Neighbours
+from models.design import Codes
+from models.engine.audit import AuditSample
 from models.engine.declared import Declared, Stratum
 from models.engine.leave_out import COLUMNS, leave_each_out
 from models.engine.placebo_audit import Audited, Trial, prepared
@@ -21,6 +24,8 @@ from models.engine.subsets import Indices
 from models.fitting import fit_model
 from models.inference.dependence import distances_km
 from models.results import PLACEBO_TESTS
+from models.sample import build_design
+from models.study import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,24 @@ def leave_out(setting: Setting) -> pd.DataFrame:
 
 def trial(setting: Setting) -> Trial:
     """The main model's placebo audit, every kind of inference and the chosen one marked."""
-    main = main_group(setting)
+    spec = _as_fitted(setting)  # what it cannot be fitted for is said here, not in parts of it
+    main, panel = main_group(setting), setting.panel
+    parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[main.rows])
+    audited = Audited(
+        sample=_audit_sample(setting, main),
+        x=main.candidates[:, 1],
+        parent=parent,
+        national=spec.treatment[0] in setting.national,
+        spec=spec,
+        design=partial(build_design, setting.frame, panel, setting.spec, setting.where),
+        n_clusters=min(setting.fitted.n_clusters.values(), default=None),
+        drawn_for=panel.parent or panel.unit,
+    )
+    return prepared(audited, setting.multiverse.seed)
+
+
+def _audit_sample(setting: Setting, main: SampleGroup) -> AuditSample:
+    """The main model's rows without its treatment."""
     panel, rows = setting.panel, main.rows
     names = dict.fromkeys((*setting.clusters, panel.parent, panel.unit))
     clusters = {
@@ -71,37 +93,31 @@ def trial(setting: Setting) -> Trial:
     }
     without_treatment = np.delete(main.candidates, 1, axis=1)
     period = whole_numbers(setting.frame[panel.time].iloc[rows], setting.where)
-    parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[rows])
-    treatment = setting.spec.treatment[0]
-    audited = Audited(
-        sample=AuditSample(
-            project(without_treatment, main.weights, main.effects),
-            clusters,
-            (period - period.min()).astype(np.int64),
-            _neighbours(setting, rows),
-            panel.time,
-        ),
-        x=main.candidates[:, 1],
-        unit=dense_codes(codes_in(setting, "unit")[rows]),
-        parent=parent,
-        national=treatment in setting.national,
-        outcome=setting.spec.outcome,
-        treatment=treatment,
-        drawn_for=panel.parent or panel.unit,
-        chosen=setting.fitted.inference,
+    unit = dense_codes(codes_in(setting, "unit")[rows])
+    return AuditSample(
+        project(without_treatment, main.weights, main.effects),
+        clusters,
+        unit,
+        (period - period.min()).astype(np.int64),
+        _near(setting, rows, unit),
+        panel.time,
     )
-    return prepared(audited, setting.multiverse.seed)
 
 
-def _neighbours(setting: Setting, rows: Indices) -> Neighbours | None:
+def _as_fitted(setting: Setting) -> ModelSpec:
+    """The main model with the correction that its errors had, chosen or by default."""
+    correction = setting.fitted.inference.correction
+    return replace(setting.spec, inference=replace(setting.spec.inference, correction=correction))
+
+
+def _near(setting: Setting, rows: Indices, unit: Codes) -> NDArray[np.bool_] | None:
     """Which units lie within the main model's own distance, where its inference is Conley's."""
     km = setting.spec.inference.km
     if setting.spec.inference.kind != "conley" or km is None:
         return None
-    unit = dense_codes(codes_in(setting, "unit")[rows])
     first = np.unique(unit, return_index=True)[1]
     places = setting.frame[["lat", "lon"]].to_numpy(dtype=np.float64)[rows[first]]
-    return Neighbours(unit, distances_km(places[:, 0], places[:, 1]) <= km)
+    return distances_km(places[:, 0], places[:, 1]) <= km
 
 
 def declared_placebos(setting: Setting) -> tuple[DeclaredPlacebo, ...]:

@@ -77,7 +77,7 @@ def wild_weights(how: Inference, n_clusters: int, default_draws: int) -> WildWei
 
     Raises BadInput for unknown weights, too few draws, or fewer than three clusters.
     """
-    kind = (how.weights or ("webb" if n_clusters < FEW_CLUSTERS else "rademacher")).lower()
+    kind = kind_of_weights(how, n_clusters)
     if kind not in ("rademacher", "webb", "mammen"):
         where = f"inference.weights = '{how.weights}'"
         raise BadInput(where, "no such weights", "choose rademacher, webb or mammen")
@@ -89,6 +89,11 @@ def wild_weights(how: Inference, n_clusters: int, default_draws: int) -> WildWei
         return WildWeights(kind, n_clusters, draws, seed)
     signs, every = coded_draws(n_clusters, draws, seed)
     return WildWeights(kind, n_clusters, len(signs), seed, signs, every)
+
+
+def kind_of_weights(how: Inference, n_clusters: int) -> str:
+    """The weights that the study names, or those it takes where it names none."""
+    return (how.weights or ("webb" if n_clusters < FEW_CLUSTERS else "rademacher")).lower()
 
 
 def enough_draws(how: Inference, default: int) -> int:

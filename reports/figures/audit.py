@@ -60,7 +60,10 @@ def _colour(rate: RejectionRate) -> str:
 
 def _sentence(curve: Curve) -> str:
     audit = curve.placebo_audit
-    own = "; the study\u2019s own test in bold" if any(rate.chosen for rate in audit.rates) else ""
+    chosen = next((rate for rate in audit.rates if rate.chosen), None)
+    own = "; the study\u2019s own test in bold" if chosen else ""
+    if chosen and chosen.placebos < audit.placebos // 2:
+        own += f", tried on {chosen.placebos:,} of them"
     return (
         f"{audit.placebos:,} made-up treatments with the real one\u2019s level, persistence and "
         "spread, in place of it in the main model. A 5 % test should find something in 5 % of "

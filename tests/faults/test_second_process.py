@@ -19,7 +19,7 @@ import pytest
 from data.errors import BadInput
 from data.panel import Panel
 from data.panels.own import read_own_panel
-from models.engine import chunks
+from models.engine import beside, chunks
 from models.engine.beside import Beside
 from models.engine.chunks import Here
 from models.engine.multiverse import run_curve
@@ -105,6 +105,22 @@ def test_it_computes_what_this_process_would(
 
     monkeypatch.setattr(chunks, "placebo_audit", not_here)
     assert document(*given, second) == alone
+
+
+def test_a_long_wait_for_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beside, "SILENT", 0.05)
+    study, panel = prepared(tmp_path)
+    answer: Future[bytes | None] = Future()
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if text.startswith("main model: 2,000 placebo treatments") and not answer.done():
+            answer.set_result(None)  # nothing came of it
+
+    run_curve(study, panel, say, partial(Beside, answer=answer))
+    # once for the wait, and once for computing here what did not come
+    assert sum(text.startswith("main model: 2,000 placebo treatments") for text in said) == 2
 
 
 def test_killed_it_is_not_missed(tmp_path: Path, second: SecondProcess) -> None:

@@ -14,8 +14,12 @@ import pytest
 from data.errors import BadInput
 from data.panel import Panel
 from data.panels.own import read_own_panel
+from models.engine.audit import Judge, Tried, fit_placebos
+from models.engine.main_model import trial
 from models.engine.multiverse import run_curve
+from models.engine.placebo_audit import placebo_audit
 from models.engine.results import Curve, as_document
+from models.engine.setting import lay_out
 from models.fitting import fit_study
 from models.study import Study
 from models.study.file import read_study
@@ -219,9 +223,7 @@ def test_the_study_s_own_placebos_stand_beside_the_audit(tmp_path: Path) -> None
 
 
 def test_conley_is_audited_where_a_study_chooses_it(tmp_path: Path) -> None:
-    conley = 'inference = { kind = "conley", km = 500 }'
-    text = STUDY.replace(STUDY[STUDY.index("inference = {") : STUDY.index("[multiverse]")], conley)
-    study, panel = prepare(tmp_path, 11, 0.0, text.replace(conley, f"{conley}\n"))
+    study, panel = prepare(tmp_path, 11, 0.0, with_inference('kind = "conley", km = 500'))
     number = panel.frame["geo"].str[1:].astype(float)
     frame = panel.frame.assign(lat=number // 8, lon=3.0 * (number % 8))
     panel = Panel(panel.name, frame, "geo", "year", "country", panel.columns, panel.sha256)
@@ -230,6 +232,61 @@ def test_conley_is_audited_where_a_study_chooses_it(tmp_path: Path) -> None:
     assert own.kind == "conley"
     assert 0.0 < own.rejection_rate < 0.3
     assert "(conley)" in audit.sentence
+
+
+def with_inference(how: str) -> str:
+    """The study with another inference of its main model."""
+    own = STUDY[STUDY.index("inference = {") : STUDY.index("[multiverse]")]
+    return STUDY.replace(own, f"inference = {{ {how} }}\n")
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        'kind = "classical"',
+        'kind = "robust"',
+        'kind = "driscoll-kraay", lags = 2',
+        'kind = "newey-west"',
+        'kind = "panel-corrected"',
+        *(f'kind = "cluster", correction = "{name}"' for name in ("CR0", "CR1", "CR2", "CR3")),
+        'kind = "cluster", by = ["parent", "time"], correction = "CR0"',
+        'kind = "cluster", by = ["unit", "time"]',
+        'kind = "wild-cluster", weights = "webb", draws = 399',
+        'kind = "wild-cluster", weights = "mammen", draws = 399',
+        'kind = "randomization", by = ["unit"], draws = 399',
+    ],
+)
+def test_the_study_s_own_test_is_audited_whichever_it_is(tmp_path: Path, how: str) -> None:
+    """Put to the treatment itself, the chosen judge says what `fit` prints."""
+    study, panel = prepare(tmp_path, 11, -0.1, with_inference(how))
+    setting = lay_out(study, panel)
+    held = trial(setting)
+    x = held.audited.x[:, None]
+    named = setting.fitted.inference
+    wanted = named.kind, named.by, named.correction
+    (chosen,) = (test for test in held.tests if (test.kind, test.by, test.correction) == wanted)
+    if held.own is not None:
+        assert chosen is held.own
+        found = held.own.p_values(x)
+    else:
+        assert isinstance(chosen, Judge)
+        found = chosen.p_values(fit_placebos(held.audited.sample, held.audited.sample.basis, x))
+    assert found == pytest.approx([setting.fitted.terms[0].p_value], rel=1e-7)
+    counts = [held.rejections(0)]
+    (own,) = [rate for rate in placebo_audit(held, counts).rates if rate.chosen]
+    assert (own.name, own.placebos) == (named_as(chosen), 100)
+    assert 0.0 <= own.rejection_rate < 0.4
+
+
+def named_as(test: Tried) -> str:
+    by = f" by {' and '.join(test.by)}" if test.by else ""
+    return f"{test.kind}{by}{f', {test.correction}' if test.correction else ''}"
+
+
+def test_a_main_model_that_cannot_be_fitted_says_so(tmp_path: Path) -> None:
+    study, panel = prepare(tmp_path, 11, 0.0, with_inference('kind = "conley", km = 500'))
+    with pytest.raises(BadInput, match="no column 'lat'"):
+        run_curve(study, panel, lambda _: None)
 
 
 def test_a_real_effect_is_found_jointly(drawn: tuple[Study, Panel, Curve]) -> None:

@@ -10,25 +10,26 @@ import pytest
 
 from data.errors import BadInput
 from models.design import Design
-from models.engine import audit_costly, stacked
+from models.engine import audit_costly, audit_dependence, stacked
+from models.engine import placebo_audit as audit_module
 from models.engine.audit import (
     BLOCK,
     AuditSample,
     Judge,
-    Neighbours,
     fit_placebos,
     quick_judges,
 )
 from models.engine.audit_costly import cluster_sums, costly_judges, leverage_of
-from models.engine.bias_reduced import bias_reduced
+from models.engine.audit_dependence import dependence_judges
+from models.engine.bias_reduced import bias_reduced, jackknifed
 from models.engine.placebo import PlaceboProcess, describe
-from models.engine.placebo_audit import BLOCKS, Audited, placebo_audit, prepared
+from models.engine.placebo_audit import BLOCKS, REFITTED, Audited, placebo_audit, prepared
 from models.engine.projection import project
 from models.engine.results import PlaceboAudit
 from models.estimators import within
+from models.estimators.linear import take_rows
 from models.inference.dependence import distances_km
 from models.inference.sign_draws import coded_draws
-from models.results import InferenceUsed
 from models.study import Inference, ModelSpec
 
 
@@ -73,11 +74,22 @@ def sample_of(data: Design) -> AuditSample:
     assert data.parent is not None
     Z = np.column_stack([data.y, data.X[:, 1:]])
     clusters = {"parent": data.parent, "unit": data.unit}
-    return AuditSample(project(Z, data.weights, data.effects), clusters, data.time)
+    return AuditSample(project(Z, data.weights, data.effects), clusters, data.unit, data.time)
 
 
-def judges_of(sample: AuditSample) -> list[Judge]:
-    return [*quick_judges(sample), *costly_judges(sample, 1)]
+def judges_of(sample: AuditSample, chosen: Inference | None = None) -> list[Judge]:
+    chosen = chosen or Inference("cluster", ("parent",), "CR1")
+    dependence = dependence_judges(sample, chosen)
+    return [*quick_judges(sample, chosen.by), *dependence, *costly_judges(sample, 1)]
+
+
+def audited(data: Design, how: Inference, national: bool = True) -> Audited:
+    """The design as a main model, its first regressor the treatment."""
+    controls = data.terms[1:]
+    weights = None if data.weights is None else "w"
+    spec = ModelSpec("m", "within", "y", ("x",), controls, ("unit", "time"), weights, how)
+    x = data.X[:, 0]
+    return Audited(sample_of(data), x, data.parent, national, spec, lambda: data, 13)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -87,8 +99,12 @@ def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> 
     sample = sample_of(data)
     fits = fit_placebos(sample, sample.basis, data.X[:, :1])
     judges = [judge for judge in judges_of(sample) if judge.kind != "wild-cluster"]
-    kinds = [(judge.kind, judge.by, judge.correction) for judge in judges]
-    assert ("cluster", ("parent",), "CR2") in kinds or weighted
+    kinds = {(judge.kind, judge.correction) for judge in judges}
+    needed = {"CR1", "CR3"} if weighted else {"CR1", "CR2", "CR3"}
+    assert {correction for _, correction in kinds} == {None, *needed}
+    assert {kind for kind, _ in kinds} == {
+        *("classical", "robust", "cluster", "driscoll-kraay", "newey-west", "panel-corrected"),
+    }
     for judge in judges:
         how = Inference(judge.kind, judge.by, judge.correction)
         spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), "w", how)
@@ -100,6 +116,38 @@ def test_each_inference_gives_the_p_value_of_an_ordinary_fit(weighted: bool) -> 
         assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7), judge.kind
 
 
+@pytest.mark.parametrize("kind", ["driscoll-kraay", "newey-west"])
+@pytest.mark.parametrize("lags", [0, 4, 11])
+def test_the_lags_are_those_of_the_study(kind: str, lags: int) -> None:
+    """Calendar lags: one unit in three lacks its sixth period, which is no shorter a gap for it."""
+    data = take_rows(full := design(6), np.flatnonzero((full.time != 5) | (full.unit % 3 > 0)))
+    how = Inference(kind, lags=lags)
+    sample = sample_of(data)
+    fits = fit_placebos(sample, sample.basis, data.X[:, :1])
+    (judge,) = (judge for judge in judges_of(sample, how) if judge.kind == kind)
+    spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
+    theirs = within.fit(data, spec).term("x")
+    assert judge.p_values(fits)[0] == pytest.approx(theirs.p_value, rel=1e-7)
+
+
+def test_panel_corrected_errors_are_left_out_where_they_take_long() -> None:
+    """Sixty-five units, each with periods of its own: the products of their patterns are many."""
+    data = design(3)
+    patterns = len({tuple(data.time[data.unit == u]) for u in range(65)})
+    assert 30 < patterns <= 65
+    kinds = [judge.kind for judge in judges_of(sample_of(data))]
+    assert "panel-corrected" in kinds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_dependence, "MOST_NUMBERS", (12 * patterns) ** 2 - 1)
+        assert "panel-corrected" not in [judge.kind for judge in judges_of(sample_of(data))]
+        own = prepared(audited(data, Inference("panel-corrected")), 1).own
+        assert own is not None
+        found = own.p_values(data.X[:, :1])[0]
+    (judge,) = (one for one in judges_of(sample_of(data)) if one.kind == "panel-corrected")
+    fits = fit_placebos(sample_of(data), sample_of(data).basis, data.X[:, :1])
+    assert judge.p_values(fits)[0] == pytest.approx(found, rel=1e-7)
+
+
 def test_conley_gives_the_p_value_of_an_ordinary_fit() -> None:
     """Units on a line, three degrees of longitude apart; neighbours to 400 km count."""
     data = design(5)
@@ -108,8 +156,8 @@ def test_conley_gives_the_p_value_of_an_ordinary_fit() -> None:
     places = np.linspace(0.0, 192.0, 65)
     near = distances_km(np.zeros(65), places) <= 400
     assert near.sum() == 65 + 2 * 64
-    sample = replace(sample_of(data), neighbours=Neighbours(data.unit, near))
-    judge = quick_judges(sample)[-1]
+    sample = replace(sample_of(data), near=near)
+    *_, judge = dependence_judges(sample, Inference("conley", km=400))
     assert judge.kind == "conley"
     how = Inference("conley", km=400)
     spec = ModelSpec("m", "within", "y", ("x",), ("control",), ("unit", "time"), None, how)
@@ -125,6 +173,27 @@ def cr2_of(data: Design, treatments: np.ndarray) -> tuple[np.ndarray, np.ndarray
     fits = fit_placebos(sample, sample.basis, treatments)
     variance, df = bias_reduced(leverage_of(cluster_sums(sample, data.parent), fits))
     return np.sqrt(variance / fits.information), df
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cr3_is_that_of_leaving_each_cluster_out(weighted: bool) -> None:
+    """Dummies and all, by LAPACK on the rows that are left."""
+    data = design(9, weighted)
+    parent, sample = data.parent, sample_of(data)
+    assert parent is not None
+    treatments = np.column_stack([data.X[:, 0], np.random.default_rng(9).normal(size=len(parent))])
+    root = np.sqrt(np.ones(len(parent)) if data.weights is None else data.weights)[:, None]
+    dummies = [codes[:, None] == np.unique(codes) for codes in data.effects]
+    expected = []
+    for x in treatments.T:
+        R, y = np.hstack([x[:, None], data.X[:, 1:], *dummies]) * root, data.y * root[:, 0]
+        full = np.linalg.lstsq(R, y)[0][0]
+        kept = [parent != g for g in np.unique(parent)]
+        changes = [np.linalg.lstsq(R[rows], y[rows])[0][0] - full for rows in kept]
+        expected.append(np.sum(np.square(changes)))
+    fits = fit_placebos(sample, sample.basis, treatments)
+    found = jackknifed(leverage_of(cluster_sums(sample, parent), fits)) / fits.information
+    assert found == pytest.approx(expected, rel=1e-8)
 
 
 def own_control(data: Design) -> Design:
@@ -196,6 +265,11 @@ def test_cr2_gives_no_number_where_one_cluster_alone_tells_the_treatment() -> No
     assert np.isfinite(error[0])
     assert np.isfinite(df[0])
     assert np.isnan(error[1])
+    assert data.parent is not None
+    sample = sample_of(data)
+    fits = fit_placebos(sample, sample.basis, np.column_stack([data.X[:, 0], alone]))
+    variance = jackknifed(leverage_of(cluster_sums(sample, data.parent), fits))
+    assert list(np.isnan(variance)) == [False, True]
     how = Inference("cluster", ("parent",), "CR2")
     spec = ModelSpec("m", "within", "y", ("x",), (), ("unit",), None, how)
     for beyond in (1e-6, 0.0):  # the program's own fit refuses, where it once gave 1.5e-6
@@ -316,12 +390,14 @@ def simulated_null(seed: int) -> Design:
     policy, shock = paths(0.8, (18, 27), rng), paths(0.7, (18, 27), rng)
     y = shock[time, parent] + rng.normal(size=len(unit))
     blank = replace(design(0), y=y, X=policy[time, parent][:, None], terms=("x",))
+    labels, columns = np.arange(243).astype(object), {"parent": parent, "unit": unit, "time": time}
+    blank = replace(blank, units=labels, times=np.arange(2000, 2018), columns=columns)
     return replace(blank, unit=unit, time=time, parent=parent, effects=(unit, time))
 
 
-def held(audited: Audited, seed: int) -> PlaceboAudit:
+def held(of: Audited, seed: int) -> PlaceboAudit:
     """The audit, block by block."""
-    trial = prepared(audited, seed)
+    trial = prepared(of, seed)
     return placebo_audit(trial, [trial.rejections(block) for block in range(BLOCKS)])
 
 
@@ -330,11 +406,7 @@ def test_clustering_by_region_rejects_a_national_null_half_of_the_time() -> None
     for seed in range(3):
         data = simulated_null(seed)
         assert data.parent is not None
-        clusters = {"parent": data.parent, "unit": data.unit}
-        sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
-        chosen = InferenceUsed("cluster", ("unit",), "CR1")
-        audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
-        record = held(audited, seed)
+        record = held(audited(data, Inference("cluster", ("unit",), "CR1")), seed)
         assert record.level == "national"
         assert record.persistence == pytest.approx(0.8, abs=0.1)
         for rate in record.rates:
@@ -351,11 +423,9 @@ def test_unit_effects_alone_leave_nothing_shared_between_clusters() -> None:
     """No controls, and effects that are nested in the clusters: CR2 and the bootstrap need none."""
     data = simulated_null(4)
     assert data.parent is not None
-    clusters = {"parent": data.parent, "unit": data.unit}
-    sample = AuditSample(project(data.y[:, None], None, (data.unit,)), clusters, data.time)
-    chosen = InferenceUsed("cluster", ("parent",), "CR1")
-    audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
-    found = {rate.correction or rate.kind: rate for rate in held(audited, 2).rates}
+    chosen = Inference("cluster", ("parent",), "CR1")
+    held_to = audited(replace(data, effects=(data.unit,)), chosen)
+    found = {rate.correction or rate.kind: rate for rate in held(held_to, 2).rates}
     for kind in ("wild-cluster", "CR2"):
         assert found[kind].placebos == 2000
         assert 0.01 < found[kind].rejection_rate < 0.25
@@ -382,8 +452,7 @@ def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
     data = replace(data, X=data.X[:, :1], terms=("x",))
     parent, unit = data.parent, data.unit
     assert parent is not None
-    clusters = {"parent": parent, "unit": unit}
-    sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
+    sample = sample_of(data)
     fits = fit_placebos(sample, sample.basis, data.X)
     judges = {judge.correction or judge.kind: judge for judge in costly_judges(sample, 3)}
     how = Inference("cluster", ("parent",), "CR2")
@@ -409,7 +478,7 @@ def test_without_controls_the_p_values_are_those_of_plain_regressions() -> None:
 def test_one_cluster_alone_gives_no_p_value() -> None:
     data = design(8)
     one = {"parent": np.zeros(len(data.unit), dtype=np.int64), "unit": data.unit}
-    sample = AuditSample(project(data.y[:, None], None, data.effects), one, data.time)
+    sample = AuditSample(project(data.y[:, None], None, data.effects), one, data.unit, data.time)
     fits = fit_placebos(sample, sample.basis, data.X[:, :1])
     by = {judge.by: judge for judge in quick_judges(sample) if judge.kind == "cluster"}
     assert np.isnan(by[("parent",)].p_values(fits)).all()
@@ -438,22 +507,79 @@ def test_a_placebo_of_which_nothing_is_left_has_no_p_value(kind: str) -> None:
 def test_chosen_country_clustering_is_not_warned_against() -> None:
     data = simulated_null(9)
     assert data.parent is not None
-    clusters = {"parent": data.parent, "unit": data.unit}
-    sample = AuditSample(project(data.y[:, None], None, data.effects), clusters, data.time)
-    chosen = InferenceUsed("cluster", ("parent",), "CR2")
-    audited = Audited(sample, data.X[:, 0], data.unit, data.parent, True, "y", "x", chosen)
-    record = held(audited, 1)
+    record = held(audited(data, Inference("cluster", ("parent",), "CR2")), 1)
     assert [rate.correction for rate in record.rates if rate.chosen] == ["CR2"]
     assert record.warning is None
 
 
+OWN = {
+    "CR0": Inference("cluster", ("parent",), "CR0"),
+    "two-way CR0": Inference("cluster", ("parent", "time"), "CR0"),
+    "weighted CR2": Inference("cluster", ("parent",), "CR2"),
+    "webb": Inference("wild-cluster", ("parent",), weights="webb", draws=199),
+    "mammen": Inference("wild-cluster", ("parent",), weights="mammen", draws=199),
+    "randomization": Inference("randomization", ("parent",), draws=199),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_test_without_a_short_way_is_the_model_fitted_again(name: str) -> None:
+    how, data = OWN[name], design(11, name == "weighted CR2", national=True)
+    if name == "randomization":  # paths are swapped between parents that have the same periods
+        data = simulated_null(11)
+    trial = prepared(audited(data, how), 3)
+    assert trial.own is not None
+    assert trial.tests[-1] is trial.own
+    same = [test for test in trial.tests if (test.kind, test.by) == (how.kind, how.by)]
+    assert [test.correction for test in same].count(how.correction) == 1
+    controls = data.terms[1:]
+    weights = None if data.weights is None else "w"
+    spec = ModelSpec("m", "within", "y", ("x",), controls, ("unit", "time"), weights, how)
+    theirs = within.fit(data, spec).term("x").p_value
+    assert trial.own.p_values(data.X[:, :1]) == pytest.approx([theirs], rel=1e-12)
+    first, later = trial.rejections(0)[:, -1], trial.rejections(REFITTED)[:, -1]
+    assert first[1] == BLOCK
+    assert list(later) == [0, 0]
+    assert 0 <= first[0] < 40
+
+
+def test_a_study_that_draws_few_keeps_to_that_and_another_takes_what_the_audit_takes() -> None:
+    data = design(2)
+    for asked, taken in ((None, 399), (99, 99), (9_999, 399)):
+        how = Inference("wild-cluster", ("parent",), weights="webb", draws=asked)
+        own = prepared(audited(data, how), 1).own
+        assert own is not None
+        assert own.spec.inference.draws == taken
+
+
+def test_webb_is_the_choice_of_a_study_with_few_clusters_that_names_none() -> None:
+    """As `fit` has it: the audit's own Rademacher weights are another test."""
+    data = take_rows(full := design(2), np.flatnonzero(full.unit < 40))
+    how = Inference("wild-cluster", ("parent",))
+    own = prepared(audited(data, how), 1).own
+    assert own is not None
+    kinds = [test.kind for test in prepared(audited(data, how), 1).tests]
+    assert kinds.count("wild-cluster") == 1
+    named = replace(how, weights="rademacher")
+    assert prepared(audited(data, named), 1).own is None
+    assert prepared(audited(design(2), how), 1).own is None
+
+
+def test_of_a_large_sample_the_audit_says_what_it_cannot_try(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = design(2)
+    how = Inference("cluster", ("parent",), "CR0")
+    monkeypatch.setattr(audit_module, "MOST_ROWS", len(data.y) * BLOCK * REFITTED - 1)
+    trial = prepared(audited(data, how), 1)
+    assert trial.own is None
+    record = placebo_audit(trial, [trial.rejections(0)])
+    assert record.sentence == "The study's own test (CR0) is not among those that the audit tries."
+    assert not any(rate.chosen for rate in record.rates)
+
+
 def test_each_block_of_placebos_is_drawn_anew() -> None:
-    data = design(7)
-    sample = sample_of(data)
-    chosen = InferenceUsed("cluster", ("parent",), "CR1")
-    trial = prepared(
-        Audited(sample, data.X[:, 0], data.unit, data.parent, False, "y", "x", chosen), 3
-    )
+    trial = prepared(audited(design(7), Inference("cluster", ("parent",), "CR1"), False), 3)
     blocks = [trial.rejections(block) for block in range(3)]
     assert len({block[0].tobytes() for block in blocks}) == 3
     assert np.array_equal(trial.rejections(1), blocks[1])
