@@ -61,6 +61,33 @@ def nearly_national(
     )
 
 
+def common_paths(design: Design, spec: ModelSpec) -> tuple[str, ...]:
+    """A warning for each treatment that is one series: the same for all units in each period.
+
+    Clusters, by unit and period too, take shocks that all units share for gone a period later.
+    """
+    if spec.inference.kind == "driscoll-kraay" or len(np.unique(design.unit)) == 1:
+        return ()
+    return tuple(
+        f"{name} is the same for all units in a period: its error rests on "
+        f"{len(np.unique(design.time))} periods, and is too small if shocks that units share last"
+        for j, name in enumerate(design.terms[: design.n_treatments])
+        if _is_common(design.X[:, j], design.time)
+    )
+
+
+def _is_common(x: Floats, time: Codes) -> bool:
+    """Whether x (n,) varies, but not between the rows of a period."""
+    known = np.isfinite(x)
+    x, time = x[known], time[known]
+    if np.ptp(x) == 0.0:
+        return False
+    low, high = np.full(int(time.max()) + 1, np.inf), np.full(int(time.max()) + 1, -np.inf)
+    np.minimum.at(low, time, x)
+    np.maximum.at(high, time, x)
+    return bool(np.all(low[time] == high[time]))
+
+
 def local_share(design: Design, term: str, estimator: str) -> float | None:
     """The share of a regressor's variation that lies between units of one parent and period.
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from data.errors import BadInput, RegsiError
 from models.engine.memory import collect_rarely, keep_freed
-from pipelines.session import Session, checked_home, default_home
+from pipelines.session import Session, checked_home, checked_source, default_home
 
 COMMANDS = {
     "run": "the whole flow: ingest, panel, fit, multiverse, publish (no study: the bundled ones)",
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = parser().parse_args(arguments)
         home = checked_home(args.home or default_home())
-        session = Session(home, args.from_dir, args.as_of, args.quiet or args.json)
+        session = Session(home, checked_source(args.from_dir), args.as_of, args.quiet or args.json)
         # each command lives in its own module, imported only when it is called: `fit` starts fast
         command = import_module(f"pipelines.commands.{args.command}")
         document, text = command.run(args, session)

@@ -37,11 +37,12 @@ class Run:
         """The run's files with that suffix, in the manifest's order."""
         return [self.folder / name for name in self.manifest["files"] if name.endswith(suffix)]
 
-    def headline(self) -> float:
-        """The published estimate of the study's first model, as ModelResult.headlines has it."""
-        model = json.loads((self.folder / "results.json").read_text("utf-8"))[0]
-        own = [t for t in model["terms"] if t["term"].split(" h=")[0] in model["treatment"]]
-        return float((own or model["terms"])[0]["estimate"])
+    def estimate(self, model: str, term: str) -> float | None:
+        """What the run published for a coefficient; None if it has no such one."""
+        published = json.loads((self.folder / "results.json").read_text("utf-8"))
+        own = (one["terms"] for one in published if one["id"] == model)
+        found = (one["estimate"] for terms in own for one in terms if one["term"] == term)
+        return next((float(estimate) for estimate in found), None)
 
 
 def sha256_of(path: Path) -> str:

@@ -46,6 +46,13 @@ def checked_home(home: Path) -> Path:
     return home
 
 
+def checked_source(folder: Path | None) -> Path | None:
+    """The folder of publishers' files, if one was named. Raises BadInput if it is none."""
+    if folder is not None and not folder.is_dir():
+        raise BadInput(str(folder), "is not a folder", "give --from the folder of the files")
+    return folder
+
+
 def default_home() -> Path:
     """`REGSI_HOME`, or `var/` in the current folder."""
     return Path(os.environ.get("REGSI_HOME", "var"))

@@ -167,7 +167,9 @@ class Variables:
         if name in AVERAGES:
             return AVERAGES[name].capitalize()
         if event := EVENT.fullmatch(name):
-            return later(int(event[1]), self.period, "after adoption", "before adoption")
+            steps = int(event[1])
+            when = later(steps, self.period, "after adoption", "before adoption")
+            return when if steps else f"{self.period.capitalize()} of adoption"
         if difference := parts(name):
             first, second = map(self.label, difference)
             return f"{first} less {in_sentence(second)}"

@@ -64,7 +64,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         n_instruments=None,
         inference=replace(
             inference_used(spec, first.uncertainty),
-            convention=convention(first.uncertainty, lags),
+            convention=convention(first.uncertainty, lags, spec.inference),
         ),
         terms=tuple(term for one in done for term in response(one)),
         fit={f"n_obs h={one.horizon}": float(one.linear.n_obs) for one in done},
@@ -142,12 +142,14 @@ def response(one: Projection) -> Iterator[Term]:
             yield replace(term, term=f"{term.term} h={one.horizon}")
 
 
-def convention(first: Uncertainty, lags: int) -> str:
+def convention(first: Uncertainty, lags: int, how: Inference) -> str:
     """How the errors were made, in one sentence."""
     added = f"{lags} lag(s) of outcome and treatment" if lags else "no lags of outcome or treatment"
+    grows = how.kind == "driscoll-kraay" and how.lags is None
+    more = " with at least h + 1 lags" if grows else ""
     return (
-        f"at horizon 0: {first.convention}; at horizon h the same on the rows observed h later, "
-        f"Driscoll-Kraay with at least h + 1 lags unless named; {added} added to the controls"
+        f"at horizon 0: {first.convention}; at horizon h the same on the rows observed h later"
+        f"{more}; {added} added to the controls"
     )
 
 

@@ -161,7 +161,7 @@ def _cautions(
             "sum of shares, by period, to the controls"
         )
     if not np.isfinite(low):
-        cautions.append("the AKM0 set is unbounded: the first stage is weak")
+        cautions.append("the AKM0 set is unbounded: the first stage is weak, or sectors are few")
     return tuple(cautions)
 
 

@@ -10,6 +10,8 @@ from models.design import Codes, Floats
 from models.least_squares import LinearFit
 
 EARTH_RADIUS_KM = 6371.01
+MOST_NEAR = 0.5  # share of pairs of units; of more, what is left of the variance is cancellation
+MANY_NEAR = 0.1  # from here on a true null of 36 places is rejected one time in eight
 
 
 def default_lags(n_periods: int) -> int:
@@ -63,13 +65,17 @@ def panel_corrected(fit: LinearFit, unit: Codes, time: Codes) -> Floats:
     return fit.bread @ meat @ fit.bread
 
 
-def conley(fit: LinearFit, unit: Codes, latitude: Floats, longitude: Floats, km: float) -> Floats:
+def conley(
+    fit: LinearFit, unit: Codes, latitude: Floats, longitude: Floats, km: float
+) -> tuple[Floats, float]:
     """Variance (k, k) robust to correlation between units up to `km` apart and within units.
 
     Scores are summed by unit, so that any pattern over time is allowed for; pairs of units count
     fully within the distance and not beyond it (uniform kernel), as in Conley (1999). May have
-    negative eigenvalues: see `cluster.repair`. latitude and longitude (n,) are degrees.
-    Raises BadInput for missing coordinates, or ones that move within a unit.
+    negative eigenvalues: see `cluster.repair`. latitude and longitude (n,) are degrees. Also the
+    share of pairs of different units that are near: scores sum to zero over all units, so that
+    little is left of the variance where most are. Raises BadInput beyond MOST_NEAR, for missing
+    coordinates, or ones that move within a unit.
     """
     n_units = int(unit.max()) + 1
     counts = np.bincount(unit, minlength=n_units)[:, None]
@@ -83,7 +89,14 @@ def conley(fit: LinearFit, unit: Codes, latitude: Floats, longitude: Floats, km:
         )
     sums = group_sums(unit, fit.scores, None, n_units)
     near = distances_km(centres[:, 0], centres[:, 1]) <= km
-    return fit.bread @ (sums.T @ near.astype(np.float64) @ sums) @ fit.bread
+    share = float(near.sum() - n_units) / max(1, n_units * (n_units - 1))
+    if share > MOST_NEAR:
+        raise BadInput(
+            "inference.kind = 'conley'",
+            f"{share:.0%} of all pairs of units lie within {km:g} km, and hardly any are apart",
+            'use a shorter distance, or kind = "cluster" by a coarser column',
+        )
+    return fit.bread @ (sums.T @ near.astype(np.float64) @ sums) @ fit.bread, share
 
 
 def distances_km(latitude: Floats, longitude: Floats) -> Floats:

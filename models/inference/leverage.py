@@ -25,6 +25,8 @@ Target = Literal["identity", "inverse-variance"]
 # cut is relative to the largest eigenvalue, so that the scale of the weights does not matter.
 NULL = 1e-9
 ALONE = 1e-6  # share of a coefficient's influence in such directions from which it has no CR2
+LITTLE = 1e-8  # share of a coefficient's information in all other clusters below which it has none
+TINY = 1e-16  # eigenvalue of a cross-product with a diagonal of one that is round-off
 MOST_LEVELS = 4000
 
 
@@ -97,9 +99,9 @@ def bias_reduced(
 
     Bell and McCaffrey (2002), Pustejovsky and Tipton (2018), with weights used for fitting and a
     working model of independent errors: of equal variance (target "identity", the default of
-    clubSandwich), or of variance one over the weight ("inverse-variance"). Without weights, raises
-    BadInput for one of the first `n_treatments` coefficients that one cluster (nearly) alone
-    determines: its residuals there cannot vary.
+    clubSandwich), or of variance one over the weight ("inverse-variance"). Raises BadInput for one
+    of the first `n_treatments` coefficients that one cluster (nearly) alone determines: its
+    residuals there cannot vary.
     """
     design = full_design(fit)
     influence = np.empty((clusters.size, fit.X.shape[1]))
@@ -119,8 +121,13 @@ def bias_reduced(
         plain[g, columns] = R.T @ adjusted
         if not design.even:
             weighted[g, columns] = R.T @ (adjusted * w[:, None])
-    if design.even:
-        _require_others(fit, clusters, lost[:, :n_treatments], whole.sum(axis=0)[:n_treatments])
+    if design.even:  # with weights, nested effects too leave directions in which nothing varies
+        alone = lost.sum(axis=0) > ALONE * whole.sum(axis=0)
+        _require_others(fit, clusters, alone[:n_treatments], lost)
+    elif n_treatments:
+        elsewhere = _information_elsewhere(fit, clusters)
+        alone = elsewhere.min(axis=0) < LITTLE
+        _require_others(fit, clusters, alone[:n_treatments], -elsewhere)
     return influence.T @ influence, _satterthwaite(design, own, plain, weighted, target)
 
 
@@ -153,10 +160,25 @@ def _adjust(
     return block.power(-0.5, vectors / root) / root, (lost**2).sum(axis=0)
 
 
-def _require_others(fit: LinearFit, clusters: Clusters, lost: Floats, whole: Floats) -> None:
-    """Refuse coefficients whose influence (G, k) lies where one cluster's residuals cannot vary."""
-    for j in np.flatnonzero(lost.sum(axis=0) > ALONE * whole):
-        cluster = clusters.labels[int(lost[:, j].argmax())]
+def _information_elsewhere(fit: LinearFit, clusters: Clusters) -> Floats:
+    """The share (G, k) of each coefficient's information that is left without each cluster."""
+    rotation = np.linalg.cholesky(fit.bread)
+    V = fit.X @ rotation
+    total = (V * fit.weights[:, None]).T @ V
+    out = np.empty((clusters.size, len(fit.beta)))
+    for g, rest in enumerate(_without_each(fit, clusters, V, total)):
+        values, vectors = np.linalg.eigh(rest)
+        variance = np.square(rotation @ vectors) @ (1.0 / np.maximum(values, TINY))
+        out[g] = np.diag(fit.bread) / variance
+    return out
+
+
+def _require_others(
+    fit: LinearFit, clusters: Clusters, alone: NDArray[np.bool_], part: Floats
+) -> None:
+    """Refuse the first coefficients that are flagged (k,); part (G, k) is what each cluster has."""
+    for j in np.flatnonzero(alone):
+        cluster = clusters.labels[int(part[:, j].argmax())]
         raise BadInput(
             "inference",
             f"'{fit.terms[j]}' rests on cluster '{cluster}' of '{clusters.name}' (nearly) alone, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from models.inference.cluster import (
     two_way,
 )
 from models.inference.dependence import (
+    MANY_NEAR,
     conley,
     default_lags,
     driscoll_kraay,
@@ -30,7 +31,7 @@ from models.inference.dependence import (
 )
 from models.inference.leverage import bias_reduced, jackknife
 from models.inference.randomization import randomize
-from models.inference.record import from_variance
+from models.inference.record import from_variance, require_uncancelled
 from models.inference.wild import wild_cluster
 from models.inference.wild_iv import wild_cluster_iv
 from models.least_squares import LinearFit
@@ -82,7 +83,7 @@ def _clustered(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         raise BadInput(f"inference.by = {list(names)}", "more than two columns", "name one or two")
     clusters = [find_clusters(design, name) for name in names]
     if len(clusters) == 2:
-        return _clustered_twice(fit, clusters[0], clusters[1], how)
+        return _clustered_twice(fit, design, clusters, how)
     return _clustered_once(fit, design, clusters[0], how)
 
 
@@ -116,8 +117,9 @@ def _clustered_once(
 
 
 def _clustered_twice(
-    fit: LinearFit, first: Clusters, second: Clusters, how: Inference
+    fit: LinearFit, design: Design, clusters: Sequence[Clusters], how: Inference
 ) -> Uncertainty:
+    first, second = clusters
     correction = how.correction or "CR1"
     if correction not in ("CR0", "CR1"):
         raise BadInput(
@@ -125,7 +127,9 @@ def _clustered_twice(
             "not defined for two-way clusters",
             "use CR1, or cluster by the column with fewer clusters",
         )
-    vcov, repaired = repair(two_way(fit, first, second, correction == "CR1"))
+    raw = two_way(fit, first, second, correction == "CR1")
+    require_uncancelled(fit, np.diag(raw), design.n_treatments)
+    vcov, repaired = repair(raw)
     df = min(first.size, second.size) - 1
     convention = (
         f"clustered by {first.name} ({first.size}) and {second.name} ({second.size}), "
@@ -173,13 +177,18 @@ def _conley(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         what = f"no column {', '.join(missing)}" if missing else "no distance is given"
         raise BadInput(where, what, "set km, and columns lat and lon in degrees")
     latitude, longitude = (np.asarray(design.columns[n], dtype=np.float64) for n in ("lat", "lon"))
-    vcov, repaired = repair(conley(fit, design.unit, latitude, longitude, how.km))
+    raw, share = conley(fit, design.unit, latitude, longitude, how.km)
+    require_uncancelled(fit, np.diag(raw), design.n_treatments)
+    vcov, repaired = repair(raw)
     n_units = len(np.unique(design.unit))
     convention = (
         f"Conley, uniform kernel to {how.km:g} km and any correlation within units, "
         f"t with {n_units - 1} df"
     )
     warnings = ("negative eigenvalues of the Conley variance were set to zero",) * repaired
+    if share > MANY_NEAR:
+        close = f"{share:.0%} of all pairs of units lie within {how.km:g} km"
+        warnings = (*warnings, f"{close}: with so few apart, Conley errors are often too small")
     return from_variance(fit, vcov, n_units - 1, convention, {"unit": n_units}, warnings)
 
 

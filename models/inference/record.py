@@ -14,6 +14,9 @@ from models.least_squares import LinearFit
 
 # A variance below this share of what the outcome's own length would give is round-off.
 ROUND_OFF = 1e-24
+# A sum of squares less others that is below this share of the rows' own squares is what is left of
+# cancelling: as a variance it means nothing.
+CANCELLED = 1e-10
 
 
 def from_variance(
@@ -62,6 +65,16 @@ def require_variance(fit: LinearFit, variance: Floats) -> None:
     require_above(fit.terms, variance, ROUND_OFF * scale)
 
 
+def require_uncancelled(fit: LinearFit, variance: Floats, n_treatments: int) -> None:
+    """Raise BadInput where terms of both signs leave nothing of a variance (k,), or make one of the
+    first `n_treatments` negative: repaired with the others it would be some number.
+    """
+    influence = fit.scores @ fit.bread
+    least = CANCELLED * np.square(influence).sum(axis=0)
+    size = np.where(np.arange(len(variance)) < n_treatments, variance, np.abs(variance))
+    require_above(fit.terms, size, least)
+
+
 def require_measurable(terms: tuple[str, ...], variance: Floats, y: Floats, X: Floats) -> None:
     """The same for estimates (k,) that are no one least-squares fit: y (n,), regressors X (n, k).
 
@@ -77,7 +90,7 @@ def require_above(terms: tuple[str, ...], variance: Floats, least: Floats) -> No
         if not value > size:
             raise BadInput(
                 f"standard error of '{term}'",
-                "there is no variance left to measure, so it would be zero",
+                "there is no variance left to measure: it would be zero or less",
                 "check for an outcome that the regressors explain perfectly; with kind = 'conley' "
                 "or two-way clusters, use a shorter distance or one column",
             )

@@ -40,12 +40,15 @@ def _ruling(
         return "not supported", "It lies wholly on the side of those compared with them."
     if own.estimate * better < 0:
         return "inconclusive", "The gap closes, but the young themselves do no better."
-    clear = sum(min(t.conf_low * better, t.conf_high * better) > 0 for _, t in found)
+    clear = sum(
+        min(t.conf_low * better, t.conf_high * better) > 0 and not m.inference.override
+        for m, t in found
+    )
     wanted = int(claim.parameters["models"])
     if clear < max(wanted, len(found)):
         return "inconclusive", (
             f"It lies wholly on the side of the young in {clear} of {max(wanted, len(found))} "
-            "models that are needed."
+            "models that are needed, error bars against the rule not counted."
         )
     return "supported", f"It lies wholly on the side of the young, in all {len(found)} models."
 

@@ -16,17 +16,36 @@ Found = tuple[ModelResult, ModelSpec, Term]
 
 
 def slow(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
-    """Supported where each deciding trend's interval lies between `slowest` and `fastest`, units a
-    period; not supported where one lies wholly outside.
+    """Two kinds of models decide: trends of the first one's outcome, and of another, the spread
+    between units. Supported where each trend's interval lies between `slowest` and `fastest`, units
+    a period, and each spread's below zero; not supported where a trend's lies wholly outside, or a
+    spread's above zero.
     """
     found = _found(claim, results)
-    if not found:
+    trends = [one for one in found if one[0].outcome == found[0][0].outcome]
+    spreads = [t for m, _, t in found if m.outcome != found[0][0].outcome]
+    if not spreads:
         return not_run(claim)
     low, high = claim.parameters["slowest"], claim.parameters["fastest"]
-    inside = [low <= t.conf_low and t.conf_high <= high for _, _, t in found]
-    outside = [t.conf_high < low or t.conf_low > high for _, _, t in found]
-    reason = f"{_intervals(found)}; slow was declared to be {interval_words(low, high, 2)} a year."
-    return _decided(claim, found, all(inside), any(outside), reason)
+    inside = all(low <= t.conf_low and t.conf_high <= high for _, _, t in trends)
+    outside = any(t.conf_high < low or t.conf_low > high for _, _, t in trends)
+    apart = any(t.conf_low > 0 for t in spreads)
+    nearer = all(t.conf_high < 0 for t in spreads)
+    reason = (
+        f"{_intervals(trends)}; slow was declared to be {interval_words(low, high, 2)} a year. "
+        f"The spread between countries {_moves(apart, nearer)}: {_slopes(spreads)} a year."
+    )
+    return _decided(claim, found, inside and nearer, outside or apart, reason)
+
+
+def _moves(apart: bool, nearer: bool) -> str:
+    return "grows" if apart else "shrinks" if nearer else "may grow or shrink"
+
+
+def _slopes(terms: list[Term]) -> str:
+    return ", ".join(
+        f"{in_words(t.estimate, 3)} ({interval_words(t.conf_low, t.conf_high, 3)})" for t in terms
+    )
 
 
 def within_margin(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
@@ -65,6 +84,8 @@ def _found(claim: Claim, results: StudyResults) -> list[Found]:
 
 def _decided(claim: Claim, found: list[Found], inside: bool, outside: bool, why: str) -> Verdict:
     ruling: Ruling = "supported" if inside else "not supported" if outside else "inconclusive"
+    cautions = dict.fromkeys(warning for model, _, _ in found for warning in model.warnings)
+    why = " ".join([why, *(f"{text[0].upper()}{text[1:]}." for text in cautions)])
     if any(model.inference.override for model, _, _ in found):
         ruling, why = "inconclusive", OVERRIDDEN
     return Verdict(claim, ruling, "description", why, leaves_open=claim.leaves_open)

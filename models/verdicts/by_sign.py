@@ -41,7 +41,7 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
     if better is None:
         reason = f"Nobody has declared which direction of {model.outcome} is an improvement."
         return not_testable(claim, reason)
-    others = [found for _, found in comparable(results, model, term)]
+    others = comparable(results, model, term)
     share = None if curve is None else multiverse_share(curve, term, model.outcome)
     ruling, reason = _ruling(model, term, better, others)
     if ruling == "supported":
@@ -55,7 +55,7 @@ def by_sign(claim: Claim, results: StudyResults, curve: Curve | None) -> Verdict
 
 
 def _ruling(
-    model: ModelResult, term: Term, better: int, others: list[Term]
+    model: ModelResult, term: Term, better: int, others: list[tuple[ModelResult, Term]]
 ) -> tuple[Ruling, str]:
     """The ruling as far as the study's own models go."""
     if without_causal_reading(model):
@@ -68,13 +68,16 @@ def _ruling(
         return "inconclusive", undecided
     if (term.estimate > 0) != (better > 0):
         return "not supported", "The 95 % interval lies wholly on the side of worse outcomes."
-    if any(other.estimate * better <= 0 for other in others):
-        turned = sum(other.estimate * better <= 0 for other in others)
+    turned = sum(other.estimate * better <= 0 for _, other in others)
+    if turned:
         return "inconclusive", (
             f"Of the study's {len(others)} models of this outcome, {turned} "
             f"{'points' if turned == 1 else 'point'} the other way."
         )
-    clear = sum(other.conf_low > 0 or other.conf_high < 0 for other in others)
+    clear = sum(
+        (other.conf_low > 0 or other.conf_high < 0) and not its.inference.override
+        for its, other in others
+    )
     if 2 * clear <= len(others):
         return "inconclusive", (
             f"The interval excludes zero in only {clear} of the study's {len(others)} "

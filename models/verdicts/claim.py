@@ -33,7 +33,7 @@ Grade = Literal["association", "description", "none"]
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, in short. `better` maps 'lower' and 'higher' to patterns of outcome names.
+    """One claim, in short. `better` maps 'neither', 'lower' and 'higher' to patterns of names.
 
     `way_out` says what a study would have to hold for the rule to decide; `leaves_open` is what a
     verdict by the rule at hand does not decide.
@@ -52,7 +52,7 @@ class Claim:
 
     def improvement(self, outcome: str) -> int | None:
         """-1 where a lower `outcome` is better, 1 where a higher one is, None if undeclared."""
-        for word, sign in (("lower", -1), ("higher", 1)):
+        for word, sign in (("neither", None), ("lower", -1), ("higher", 1)):
             if any(fnmatchcase(outcome.lower(), pattern) for pattern in self.better.get(word, ())):
                 return sign
         return None

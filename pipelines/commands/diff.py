@@ -15,6 +15,7 @@ from models.fitting import fit_study
 from models.results import Term, as_json
 from models.study import Study
 from models.study.file import read_study
+from models.verdicts import headline
 from pipelines import steps
 from pipelines.runs import Run, finished_runs
 from pipelines.session import Session
@@ -23,20 +24,21 @@ SHOWN = 12
 
 
 def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
-    """Fits the study's first model on both editions of its panel and on each step between."""
+    """Fits the model that speaks for the study on both editions of its panel, and on each step."""
     study = read_study(args.study)
     first, last = sorted(args.between)
     earlier = _runs_by(study, session, first)
     old, new = _editions(study, session, first, last)
-    published = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
-    change, before = compare(old, new), _headline(study, old)
-    moves = _moves_since(published, study, old) if published else []
-    after, between = _moves_between(study, old, new)
+    same = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
+    change, (model, before) = compare(old, new), headline(fit_study(study, old))
+    published = _published(same, model.id, before.term)
+    moves = _moves_since(published, study, model.id, old) if published else []
+    after, between = _moves_between(study, model.id, before, old, new)
     document = {
         "study": study.id,
         "between": [first.isoformat(), last.isoformat()],
-        "model": study.models[0].id,
-        "published": published and {"run": published.id, "estimate": published.headline()},
+        "model": model.id,
+        "published": published and {"run": published[0].id, "estimate": published[1]},
         "before": as_json(before),
         "after": as_json(after),
         "moves": [*moves, *between],
@@ -56,11 +58,19 @@ def _cells(change: PanelChange) -> dict[str, Any]:
     }
 
 
-def _moves_between(study: Study, old: Panel, new: Panel) -> tuple[Term, list[dict[str, Any]]]:
+def _published(run: Run | None, model: str, term: str) -> tuple[Run, float] | None:
+    """The run and what it published for the headline; None if it had another."""
+    estimate = None if run is None else run.estimate(model, term)
+    return None if run is None or estimate is None else (run, estimate)
+
+
+def _moves_between(
+    study: Study, model: str, before: Term, old: Panel, new: Panel
+) -> tuple[Term, list[dict[str, Any]]]:
     """The new headline, and what each step from the old panel to the new one did to it."""
-    moves, estimate = [], _headline(study, old)
+    moves, estimate = [], before
     for what, panel in stages(old, new):
-        after = _headline(study, panel)
+        after = _headline(study, model, panel)
         moves.append({"what": what, "change": after.estimate - estimate.estimate})
         estimate = after
     return estimate, moves
@@ -94,9 +104,8 @@ def _own_edition(study: Study, session: Session, day: date) -> Panel:
     return _stored(earlier[-1])
 
 
-def _headline(study: Study, panel: Panel) -> Term:
-    model = fit_study(study, panel, study.models[0].id).models[0]
-    return model.headlines()[0]
+def _headline(study: Study, model: str, panel: Panel) -> Term:
+    return headline(fit_study(study, panel, model))[1]
 
 
 def _stored(run: Run) -> Panel:
@@ -113,15 +122,17 @@ def _same_editions(one: Panel, other: Panel) -> bool:
     return mine == theirs
 
 
-def _moves_since(run: Run, study: Study, old: Panel) -> list[dict[str, Any]]:
+def _moves_since(
+    published: tuple[Run, float], study: Study, model: str, old: Panel
+) -> list[dict[str, Any]]:
     """What today's code, study and recipes change on the data that an earlier run published."""
-    stored = _stored(run)
-    moves, estimate, names = [], run.headline(), list[str]()
+    run, estimate = published
+    stored, moves, names = _stored(run), [], list[str]()
     for what, panel in (("code", stored), ("study", stored), ("definition of the panel", old)):
         names.append(what)
         try:
             then = read_study(str(run.folder / "study.toml")) if what == "code" else study
-            after = _headline(then, panel).estimate
+            after = _headline(then, model, panel).estimate
         except RegsiError:  # today's code no longer reads that study, or the panel lacked a column
             continue
         moves.append({"what": f"changed {' or '.join(names)}", "change": after - estimate})

@@ -99,7 +99,7 @@ def standing(subject: Subject) -> Text:
     parts.append(warning(subject))
     if graded[1:]:
         others = "; ".join(f"“{said(one)}”: {one.ruling}" for one in graded[1:])
-        parts.append(say(f"On its other claims, {others} (reasons below). "))
+        parts.append(say(f"On its other claims, {others}. "))
     if subject.verdicts and not graded:
         parts.append(say("None of the claims it was made for can be judged here. "))
     if subject.results.panel.simulated:

@@ -18,8 +18,7 @@ SMALLEST_SHOWN = 0.1  # a step is enlarged, up to 1,000 units, until the change 
 class PlainEstimate:
     """The change of the outcome, in `unit`, that goes with a `step` of the treatment.
 
-    `relative` says that the step is a percentage of the treatment. `decimals` show the interval
-    with two significant digits, and no end of it as zero that is not.
+    `decimals` show the interval with two significant digits, and no end of it as zero that is not.
     """
 
     step: str

@@ -30,7 +30,8 @@ def _definitions(subject: Subject) -> Iterable[tuple[str, str]]:
         yield "Percentage point", "From 20 % to 21 % is one percentage point, and a rise of 5 %."
     yield (
         "Standard error",
-        "How far chance typically takes an estimate from the truth; in parentheses in the table.",
+        "How far chance typically takes an estimate from the truth; in the table, beside or below "
+        "the estimate.",
     )
     if subject.model.effects:
         labels = " and ".join(effect_label(subject.results, e) for e in subject.model.effects)
@@ -88,8 +89,9 @@ def _restated(subject: Subject) -> str:
     label = in_sentence(subject.variables.label(term.term))
     coefficient = typographic(fixed(term.estimate, 4))
     if subject.treatment.change in {"log", "log1p"} and subject.outcome.change == "level":
+        points = ", and by 100 for percentage points," if subject.outcome.is_share else ""
         return (
-            f"The coefficient of {label} is {coefficient}; times the logarithm of 1.1 it is the "
-            f"{fixed(abs(estimate.middle), estimate.decimals)} of the answer."
+            f"The coefficient of {label} is {coefficient}; times the logarithm of 1.1{points} it "
+            f"is the {fixed(abs(estimate.middle), estimate.decimals)} of the answer."
         )
     return f"The coefficient of {label} is {coefficient}."

@@ -26,7 +26,7 @@ from reports.figures.style import (
 )
 from reports.numbers import decimals_for, fixed, typographic
 from reports.sources import source_line
-from reports.tables.facts import effect_label
+from reports.tables.facts import effect_label, role_words
 from reports.variables import Variables, in_sentence
 
 ROW = 0.32  # inches for one model
@@ -106,8 +106,9 @@ def block_title(variables: Variables, block: Block) -> str:
 def _draw(axes: Axes, block: Block, results: StudyResults, variables: Variables) -> None:
     decimals = decimals_for((term.std_error for _, term in block.lines), 2)
     for row, (model, term) in enumerate(block.lines):
-        axes.plot([term.conf_low, term.conf_high], [row, row], color=ACCENT, lw=1.6, zorder=3)
-        axes.plot(term.estimate, row, "o", color=ACCENT, ms=5, mec="white", mew=0.8, zorder=4)
+        colour = SOFT if role_words(results, model) else ACCENT
+        axes.plot([term.conf_low, term.conf_high], [row, row], color=colour, lw=1.6, zorder=3)
+        axes.plot(term.estimate, row, "o", color=colour, ms=5, mec="white", mew=0.8, zorder=4)
         _name(axes, row, model, results)
         axes.annotate(
             numbers(term, decimals),
@@ -149,6 +150,8 @@ def numbers(term: Term, decimals: int) -> str:
 def _name(axes: Axes, row: int, model: ModelResult, results: StudyResults) -> None:
     held = ", ".join(effect_label(results, effect) for effect in model.effects) or model.estimator
     held = f"{held}, weighted" if model.weights else held
+    role = role_words(results, model)
+    held = f"{role.upper()}; {held}" if role else held
     held = f"OVERRIDDEN INFERENCE; {held}" if model.inference.override else held
     for text, offset, size, colour in ((model.id, 4.5, 8, INK), (held, -5.5, 6.5, SOFT)):
         axes.annotate(

@@ -16,6 +16,7 @@ from models.contrasts import contrast_of, parts
 from models.results import ModelResult, Term
 from models.study.results import StudyResults
 from reports.numbers import decimals_for, fixed, p_value
+from reports.tables.facts import rows_behind
 from reports.tables.grid import find, interval, with_unit
 from reports.tables.parts import GAP
 from reports.variables import RESPONSE, Variables
@@ -186,7 +187,8 @@ TAIL = ("p", "df", "obs.")  # the first two where they can only be one coefficie
 
 def _tail(line: Line) -> tuple[str, str, str]:
     term = line.first
-    return p_value(term.p_value), fixed(term.df, 1), f"{line.model.n_obs:,}"
+    count, _ = rows_behind(line.model, term.term)
+    return p_value(term.p_value), fixed(term.df, 1), f"{count:,}"
 
 
 def _heads(

@@ -9,6 +9,7 @@ from models.engine.results import Curve, Summary
 from models.results import failing
 from reports.numbers import decimals_for, fixed, p_value, per_cent
 from reports.tables.notes import sentence
+from reports.tables.parts import GAP
 
 WIDTH = 100
 SIMULATED = "SIMULATED DATA: these numbers say nothing about the world."
@@ -50,16 +51,24 @@ def _varied(curve: Curve) -> str:
 
 
 def _pairs(summaries: Iterable[Summary]) -> Iterable[str]:
-    names = ("specs", "median", "middle 95 %", "above 0", "and p < .05", "below, p < .05")
-    yield f"{'':27}" + "".join(name.rjust(size) for name, size in zip(names, SIZES, strict=True))
-    for summary in summaries:
-        name = " on ".join(filter(None, (summary.treatment, summary.outcome)))
-        texts = zip(_figures(summary), SIZES, strict=True)
-        yield f"{name[:26]:27}" + "".join(text.rjust(size) for text, size in texts)
+    heads = ("specs", "median", "middle 95 %", "above 0", "and p < .05", "below, p < .05")
+    some = list(summaries)
+    figures = [_figures(one) for one in some]
+    sizes = [max(map(len, column)) for column in zip(heads, *figures, strict=True)]
+    left = WIDTH - sum(sizes) - len(GAP) * len(sizes)
+    yield _line("", heads, left, sizes)
+    for one, texts in zip(some, figures, strict=True):
+        name = " on ".join(filter(None, (one.treatment, one.outcome)))
+        *before, last = textwrap.wrap(name, left, subsequent_indent=" ") or [""]
+        yield from before
+        yield _line(last, texts, left, sizes)
     yield "Slopes in the study's own units; p < .05 by the clustered t-test and the bootstrap both."
 
 
-SIZES = (7, 9, 20, 9, 12, 16)
+def _line(name: str, texts: Iterable[str], left: int, sizes: Iterable[int]) -> str:
+    """A name and what stands to the right of it, each column as wide as its widest text."""
+    cells = (text.rjust(size) for text, size in zip(texts, sizes, strict=True))
+    return GAP.join([name.ljust(left), *cells])
 
 
 def _figures(summary: Summary) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
 from reports.tables.named_tests import name_in_words
 from reports.tables.parts import Cell, Row
-from reports.variables import index_word, panel_word, plural
+from reports.variables import RESPONSE, index_word, panel_word, plural
 
 FIT_LABELS = {"r2_within": "Within R²", "r2": "R²"}
 GAIN_LABEL = "squared error off by own slopes"
@@ -55,6 +55,16 @@ def role_words(results: StudyResults, model: ModelResult) -> str:
     """What a model that counts for no claim is shown as; empty for the others."""
     role = next((spec.role for spec in results.study.models if spec.id == model.id), "estimate")
     return {"estimate": "", "known-bad": "known-bad twin"}.get(role, role)
+
+
+def rows_behind(model: ModelResult, term: str) -> tuple[int, str]:
+    """The rows that a coefficient rests on, and the figure of that count: a response's are those of
+    its own horizon.
+    """
+    response = RESPONSE.fullmatch(term)
+    name = f"n_obs h={response[2]}" if response else ""
+    count = model.fit.get(name)
+    return (model.n_obs, "n_obs") if count is None else (int(count), f"fit/{name}")
 
 
 def _words(label: str, words: list[str]) -> Row:

@@ -10,7 +10,13 @@ from models.contrasts import parts as difference
 from models.results import ModelResult
 from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
-from reports.tables.facts import effect_label, fit_words, inference_name, role_words
+from reports.tables.facts import (
+    effect_label,
+    fit_words,
+    inference_name,
+    role_words,
+    rows_behind,
+)
 from reports.tables.grid import (
     CONSTANTS,
     decimals_by_outcome,
@@ -111,7 +117,8 @@ def _lines(
             p_value(term.p_value),
             fixed(term.df, 1),
         )
-        n_obs = Cell(f"{model.n_obs:,}", result_id(results.study.id, model.id, "n_obs"))
+        count, figure = rows_behind(model, name)
+        n_obs = Cell(f"{count:,}", result_id(results.study.id, model.id, figure))
         cells = (*(Cell(text, result) for text in texts), n_obs)
         lines.append(Line(f"({numbers[model.id]}) {model.id}{horizon}", cells))
     return tuple(lines)
@@ -158,7 +165,8 @@ def _errors(results: StudyResults, model: ModelResult) -> tuple[str, str]:
     if not said:
         return ", ".join([inference_name(results, model), *by]), ""
     found = OWN_COUNTS.search(said)
-    return OWN_COUNTS.sub("", said), found[1] if found else ""
+    counts = found[1] if found else ""
+    return OWN_COUNTS.sub("", said), " and ".join(by) if len(by) > 1 else counts
 
 
 def spans(numbers: Sequence[int]) -> str:

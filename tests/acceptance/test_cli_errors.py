@@ -131,6 +131,17 @@ def test_wrong_arguments_say_what_is_right(
     _refused(code, "", capsys.readouterr().err, ["regsi"])
 
 
+@pytest.mark.parametrize("command", [["fit", "us-public-capital"], ["panel", "us-public-capital"]])
+def test_a_folder_that_is_not_there_is_refused_whatever_is_loaded(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path), "--quiet"]
+    assert main([*command, *home]) == 0
+    capsys.readouterr()
+    code = main([*command, *home, "--from", str(tmp_path / "nowhere")])
+    _refused(code, "", capsys.readouterr().err, ["nowhere", "not a folder", "--from"])
+
+
 def test_an_unknown_study_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["fit", "us-public-captial"])
     _refused(code, "", capsys.readouterr().err, ["us-public-capital"])

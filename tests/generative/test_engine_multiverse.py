@@ -274,7 +274,9 @@ def test_the_study_s_own_test_is_audited_whichever_it_is(tmp_path: Path, how: st
     assert found == pytest.approx([setting.fitted.terms[0].p_value], rel=1e-7)
     counts = [held.rejections(0)]
     (own,) = [rate for rate in placebo_audit(held, counts).rates if rate.chosen]
-    assert (own.name, own.placebos) == (named_as(chosen), 100)
+    assert own.name == named_as(chosen)
+    # a two-way variance may come out negative
+    assert own.placebos == 100 or (len(own.by) == 2 and own.placebos > 90)
     assert 0.0 <= own.rejection_rate < 0.4
 
 

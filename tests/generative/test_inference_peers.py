@@ -209,7 +209,7 @@ def test_conley_is_spregs_kernel_variance() -> None:
         near.weights[i] = [1.0] * len(near.neighbors[i])
     near._reset()
     theirs = OLS(y[:, None], X[:, :2], robust="hac", gwk=near, name_gwk="near")
-    ours = conley(fit, np.arange(n), lat, lon, km)
+    ours, _ = conley(fit, np.arange(n), lat, lon, km)
     assert ours == pytest.approx(theirs.vm[np.ix_([1, 2, 0], [1, 2, 0])], rel=1e-9)
 
 

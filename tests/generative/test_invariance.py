@@ -52,7 +52,7 @@ KINDS = {
     "Driscoll-Kraay": _within('kind = "driscoll-kraay", lags = 2'),
     "Newey-West": _within('kind = "newey-west", lags = 2'),
     "panel-corrected": _within('kind = "panel-corrected"'),
-    "Conley": _within('kind = "conley", km = 400'),
+    "Conley": _within('kind = "conley", km = 150'),
     "wild": _within(WILD, 'weights = "w"'),
     "wild, instrumented": model_text(
         "iv-within", "y", "x", ["c"], TWO_WAY, f"{{ {WILD} }}", 'instruments = ["z", "z2"]'

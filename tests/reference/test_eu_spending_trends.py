@@ -98,7 +98,17 @@ def test_changes_are_compared_within_a_year(panel: Panel, results: StudyResults)
 
 def test_verdicts_follow_from_margins_declared_beforehand(results: StudyResults) -> None:
     rulings = {claim: judge(read_claim(claim), results).ruling for claim in results.study.claims}
-    assert rulings == {"Q1": "supported", "Q2": "supported", "Q3": "inconclusive"}
+    assert rulings == {"Q1": "inconclusive", "Q2": "supported", "Q3": "inconclusive"}
+
+
+def test_a_verdict_on_a_common_trend_says_what_its_error_takes_for_granted(
+    results: StudyResults,
+) -> None:
+    total = judge(read_claim("Q1"), results).reason
+    assert "The spread between countries may grow or shrink: 0.0" in total
+    for reason in (total, judge(read_claim("Q2"), results).reason):
+        assert reason.count("Trend is the same for all units in a period: its error rests on") == 1
+    assert "the same for all units" not in judge(read_claim("Q3"), results).reason
 
 
 def test_the_recipe_names_the_countries_that_the_oecd_has_figures_for(panel: Panel) -> None:

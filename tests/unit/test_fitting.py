@@ -136,6 +136,18 @@ def test_national_money_per_fixed_head_is_national_once_units_have_effects(
         assert fit_one(tmp_path, panel, text).level == {"per_head": "regional"}
 
 
+def test_one_series_for_all_units_is_warned_of(tmp_path: Path, panel: Panel) -> None:
+    """A trend has as many values as there are periods, whatever the clusters."""
+    body = '[variables]\ntrend = "year - 2000"\n'
+    both = '{ by = ["parent", "time"] }'
+    (said,) = fit_one(
+        tmp_path, panel, body + within("trend", effects=["unit"], inference=both)
+    ).warnings
+    assert said.startswith("trend is the same for all units in a period: its error rests on 6 ")
+    own = fit_one(tmp_path, panel, within("x", effects=["unit"], inference=both))
+    assert own.warnings == ()
+
+
 def test_a_trace_of_noise_does_not_make_it_regional(tmp_path: Path, panel: Panel) -> None:
     body = '[variables]\nnoisy = "national + x / 50"\n'
     result = fit_one(tmp_path, panel, body + within("noisy", inference=CLUSTER))

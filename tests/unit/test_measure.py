@@ -15,6 +15,7 @@ from models.inference import Uncertainty
 from models.inference.cluster import effective_clusters, find_clusters, repair
 from models.inference.leverage import bias_reduced
 from models.inference.measure import KINDS, measure
+from models.inference.record import require_uncancelled
 from models.least_squares import fit_least_squares
 from models.study import Inference
 
@@ -229,9 +230,51 @@ def test_unbiased_under_its_working_model(weighted: bool) -> None:
     assert expected == pytest.approx(influence.T @ influence, rel=1e-9)
 
 
-def test_a_distance_beyond_all_places_leaves_no_conley_variance() -> None:
-    with pytest.raises(BadInput, match="shorter distance"):
-        run(make(), Inference("conley", km=30_000.0))
+def test_a_distance_that_leaves_hardly_any_pair_apart_has_no_conley_variance() -> None:
+    """Scores sum to zero over all units: the longer the distance, the more of them cancel."""
+    for km in (1_200.0, 30_000.0):
+        with pytest.raises(BadInput, match=r"pairs of units lie within .* shorter distance"):
+            run(make(), Inference("conley", km=km))
+
+
+def test_many_near_pairs_are_warned_of() -> None:
+    """Units in a row, 334 km apart: one step is 23 of 276 pairs, two steps are 45."""
+    design = make(n_units=24)
+    row = replace(design, columns={"lat": 3.0 * design.unit, "lon": 0.0 * design.unit})
+    assert run(row, Inference("conley", km=340.0)).warnings == ()
+    (said,) = run(row, Inference("conley", km=1_000.0)).warnings
+    assert said.startswith("16% of all pairs of units lie within 1000 km: with so few apart")
+
+
+def test_a_two_way_variance_below_zero_is_refused_for_a_treatment_and_repaired_for_others() -> None:
+    design = make()
+    fit = fit_least_squares(design.y, design.X, design.terms)
+    require_uncancelled(fit, np.array([0.1, -0.1]), 1)
+    for variance in ([-0.1, 0.1], [1e-18, 0.1], [0.1, -1e-18]):
+        with pytest.raises(BadInput, match="zero or less"):
+            require_uncancelled(fit, np.array(variance), 1)
+
+
+@pytest.mark.parametrize("weights", ["even", "nearly even", "uneven", "one cluster's"])
+def test_a_treatment_that_one_cluster_alone_tells_has_no_cr2(weights: str) -> None:
+    """With weights the cluster's own effects leave directions too, which says nothing by itself."""
+    design, rng = make(), np.random.default_rng(1)
+    uneven = {
+        "even": np.ones(design.n_obs),
+        "nearly even": 1.0 + 1e-6 * rng.normal(size=design.n_obs),
+        "uneven": rng.uniform(0.5, 2.0, design.n_obs),
+        "one cluster's": np.where(design.parent == 2, 1e10, 1.0),
+    }[weights]
+    design = replace(design, weights=uneven)
+    if weights != "one cluster's":
+        treated = (design.parent == 2) & (design.time >= 4)
+        design = replace(design, X=np.column_stack([treated.astype(float), design.X[:, 1]]))
+    how = Inference("cluster", ("parent",), "CR2")
+    with pytest.raises(BadInput, match="'x' rests on cluster '2' of 'parent'"):
+        run(design, how)
+    control = replace(design, X=design.X[:, ::-1], terms=("c", "x"))
+    if weights != "one cluster's":  # which leaves nothing of either
+        assert np.isfinite(run(control, how).std_error[0])
 
 
 def test_repair_removes_negative_eigenvalues_only() -> None:

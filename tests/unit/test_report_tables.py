@@ -15,12 +15,14 @@ from pathlib import Path
 import pytest
 
 from models.study.results import StudyResults
+from reports.tables.curve_text import curve_summary
 from reports.tables.grid import regression_grid
 from reports.tables.html import html_page
 from reports.tables.latex import escaped, latex_table
 from reports.tables.stacked import settings, spans, stacks
 from reports.tables.text import text_table
 from reports.tables.tidy import coefficients_csv, curve_csv, figures_csv
+from reports.variables import Variables
 from tests import report_case, report_curve
 
 HOSTILE = (
@@ -128,6 +130,55 @@ def test_responses_stand_with_what_they_respond_to() -> None:
     assert named == [
         f"(1) {usual.id}", "(2) projection h = 0", "(2) projection h = 1",
     ]  # fmt: skip
+
+
+def test_a_response_rests_on_the_rows_of_its_own_horizon() -> None:
+    case = report_case.results()
+    terms = tuple(report_case.term(f"esf h={h}", -0.5, 0.2) for h in range(3))
+    path = report_case.model("path", terms, ("unit",))
+    path = replace(path, fit={f"n_obs h={h}": float(2_780 - 278 * h) for h in range(3)})
+    long = report_case.with_models(case, [path, *(case.models[n % 3] for n in range(20))])
+    for results in (replace(case, models=(path,)), long):
+        found = stacks(results, results.models)
+        counts = {line.cells[-1].text: line.cells[-1].result for one in found for line in one.lines}
+        assert counts["2,502"].endswith("/fit/n_obs h=1")
+        assert {"2,780", "2,224"} <= counts.keys()
+    printed = [line for line in text_table(long).splitlines() if "path-1 h = " in line]
+    assert [line.split()[-1] for line in printed] == ["2,780", "2,502", "2,224"]
+
+
+def test_the_period_of_an_event_is_neither_before_nor_after_it() -> None:
+    variables = Variables.of(report_case.results())
+    assert variables.label("event -2") == "2 years before adoption"
+    assert variables.label("event 0") == "Year of adoption"
+    assert variables.label("event 1") == "1 year after adoption"
+
+
+def test_clusters_of_two_kinds_are_counted_in_words() -> None:
+    case = report_case.results()
+    said = "clustered by country (21) and year (24), V1 + V2 - V12, CR1, t with 20 df"
+    both = replace(
+        case.models[0],
+        n_clusters={"country": 21, "year": 24},
+        inference=replace(case.models[0].inference, convention=said),
+    )
+    results = report_case.with_models(case, [both, both])
+    words = dict(settings(results, results.models))
+    assert any("; 21 countries and 24 years;" in text for text in words.values())
+    assert "clustered by country and year, V1 + V2 - V12, CR1, t with 20 df" in words.values()
+
+
+def test_long_names_in_a_curve_stay_apart_from_each_other_and_from_their_numbers() -> None:
+    curve = report_curve.curve()
+    names = [f"spending_on_training_per_head_of_the_young_{letter}" for letter in "ab"]
+    pairs = tuple(
+        replace(curve.by_pair[0], treatment=name, low=-0.0717, high=-0.0716) for name in names
+    )
+    lines = curve_summary(replace(curve, by_pair=pairs)).splitlines()
+    assert max(map(len, lines)) == 100
+    for name in names:
+        assert any(line.strip().startswith(name[:20]) for line in lines)
+        assert name in "".join(line[:30].strip() for line in lines)
 
 
 def test_runs_of_models_are_closed_up() -> None:

@@ -273,6 +273,47 @@ def test_a_claim_about_the_young_in_particular(
     assert (verdict.ruling, verdict.grade) == (ruling, "association")
 
 
+def test_error_bars_against_the_rule_decide_nothing_wherever_they_stand() -> None:
+    """In the second model of a difference, and in most of the models of an outcome."""
+    first, second = of_gap("gap0", -0.8, 0.2), of_gap("gap1", -0.7, 0.2)
+    overridden = replace(second, inference=replace(second.inference, override="because"))
+    assert judge(read_claim("Y2"), deciding("Y2", first, second)).ruling == "supported"
+    verdict = judge(read_claim("Y2"), deciding("Y2", first, overridden))
+    assert verdict.ruling == "inconclusive"
+    assert "in 1 of 2 models" in verdict.reason
+
+    case = with_headline((-0.8, 0.3))
+    twin = replace(case.models[0], id="twin")
+    by_rule = replace(twin.inference, override="because")
+    both = replace(case, models=(case.models[0], replace(twin, inference=by_rule)))
+    assert "zero in only 1 of the study" in judge(read_claim("Y1"), both).reason
+
+
+@pytest.mark.parametrize("claim", ["Y1", "Y2"])
+@pytest.mark.parametrize(
+    ("outcome", "better"),
+    [
+        ("youth_unemp_rate", -1),
+        ("youth_emp_rate", 1),
+        ("teen_emp_rate", 1),
+        ("neet_rate_15_29", -1),
+        ("activity_rate_15_24", 1),
+        ("participation_young_less_older", 1),
+        ("inactivity_rate_young_less_older", -1),
+        ("nonemployment_rate", -1),
+        ("youth_nonemp", -1),
+        ("not_in_employment", -1),
+        ("non_participation", -1),
+        ("involuntary_temp_emp_share", None),
+        ("temporary_contracts", None),
+        ("part_time_employment", None),
+        ("population", None),
+    ],
+)
+def test_which_way_an_outcome_improves(claim: str, outcome: str, better: int | None) -> None:
+    assert read_claim(claim).improvement(outcome) == better
+
+
 def trend(name: str, estimate: float, error: float, margin: float | None) -> ModelResult:
     """A model with a test of equivalence, as `sensitivity` makes it, where a margin is given."""
     from models.sensitivity.margins import equivalence
@@ -311,8 +352,32 @@ def test_a_null_claim_needs_an_interval_inside_its_margin(
     [(0.1, 0.05, "supported"), (0.6, 0.05, "not supported"), (0.25, 0.1, "inconclusive")],
 )
 def test_a_claim_that_something_grows_slowly(estimate: float, error: float, ruling: str) -> None:
-    case = deciding("Q1", trend("total", estimate, error, None))
+    shrinking = replace(trend("spread", -0.1, 0.03, None), outcome="spread")
+    case = deciding("Q1", trend("total", estimate, error, None), shrinking)
     assert judge(read_claim("Q1"), case).ruling == ruling
+
+
+@pytest.mark.parametrize(
+    ("slope", "ruling", "said"),
+    [
+        (-0.1, "supported", "shrinks"),
+        (0.02, "inconclusive", "may grow or shrink"),
+        (0.1, "not supported", "grows"),
+    ],
+)
+def test_what_grows_slowly_must_not_drift_apart(slope: float, ruling: str, said: str) -> None:
+    spread = replace(trend("spread", slope, 0.03, None), outcome="spread")
+    verdict = judge(read_claim("Q1"), deciding("Q1", trend("total", 0.1, 0.05, None), spread))
+    assert verdict.ruling == ruling
+    assert f"The spread between countries {said}: " in verdict.reason
+    alone = deciding("Q1", trend("total", 0.1, 0.05, None))
+    assert judge(read_claim("Q1"), alone).ruling == "not testable here"
+
+
+def test_a_verdict_carries_the_warnings_of_what_decides_it() -> None:
+    warned = replace(trend("total", 0.01, 0.01, 0.05), warnings=("errors are too small",))
+    verdict = judge(read_claim("Q2"), deciding("Q2", warned, margin=0.05))
+    assert verdict.reason.endswith(" Errors are too small.")
 
 
 def test_the_headline_is_found_in_models_that_name_their_terms_otherwise() -> None:
