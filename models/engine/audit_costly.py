@@ -13,7 +13,7 @@ from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.bias_reduced import Leverage, bias_reduced, jackknifed
 from models.engine.crossing import crossing_columns
 from models.engine.curve import two_sided_p
-from models.engine.resampling import TIE, NullScores, studentise
+from models.engine.resampling import REPEATS, NullScores, studentise
 from models.engine.stacked import forms_pay
 from models.inference.sign_draws import coded_draws
 from models.inference.walsh import SignedSums
@@ -139,7 +139,7 @@ def _wild(sums: ClusterSums, name: str, n_clusters: int, seed: int) -> Judge:
         products = sums.with_treatments(fits.x).transpose(1, 0, 2)
         under_null = scores + fits.beta[:, None] * squares
         own = squares / fits.information[:, None]
-        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * TIE
+        found = np.abs(fits.t(np.einsum("bg,bg->b", scores, scores))) * REPEATS
         extreme = np.full(len(found), spare)
         for some in slices(len(found), most):
             t = np.abs(resampled(under_null[some], own[some], products[some]))

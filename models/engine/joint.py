@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from models.design import Floats
-from models.engine.resampling import TIE
+from models.engine.resampling import REPEATS
 from models.engine.results import JointStatistic, JointTest
 from models.engine.subsets import Indices
 from models.inference.sign_draws import SignDraws, coded_draws
@@ -160,7 +160,7 @@ def _described(observed: ObservedCurve, drawn: Sequence[Drawn], some: slice) -> 
     statistics = curve_statistics(t, in_order, estimates, observed.critical)
     found = np.abs(observed.t)
     np.abs(t, out=t)
-    own = np.count_nonzero(t >= found * TIE, axis=0)
+    own = np.count_nonzero(t >= found * REPEATS, axis=0)
     return NullCurves(statistics, ranks, in_order[:, ranks].T, own, _exceeding(t, found))
 
 
@@ -209,7 +209,7 @@ def joint_test(
 
 
 def _p_value(null: Floats, value: float, every: bool) -> float:
-    return float(_share(int(np.count_nonzero(null >= value * TIE)), len(null), every))
+    return float(_share(int(np.count_nonzero(null >= value * REPEATS)), len(null), every))
 
 
 def _share(extreme: Indices | int, draws: int, every: bool) -> Floats:
@@ -230,7 +230,7 @@ def _exceeding(null: Floats, observed: Floats) -> Indices:
     largest = np.take(null, order, axis=1)
     np.maximum.accumulate(largest, axis=1, out=largest)
     counts = np.empty(len(observed), dtype=np.int64)
-    counts[order] = np.count_nonzero(largest >= observed[order] * TIE, axis=0)
+    counts[order] = np.count_nonzero(largest >= observed[order] * REPEATS, axis=0)
     return counts
 
 

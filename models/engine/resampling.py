@@ -21,13 +21,14 @@ from models.design import Floats
 from models.engine.crossproducts import CrossProducts
 from models.engine.curve import Cells, small_sample_factor
 from models.engine.subsets import Indices, Residualised
+from models.inference.draws import TIE
 from models.inference.sign_draws import Signs
 from models.threads import slices
 
 FEW_SPECS = 8  # below which they are resampled one by one
 NUMBERS = 2**22  # in the largest array of a block of specifications
 CACHED = 2**16  # numbers that stay in the processor's cache
-TIE = 1.0 - 1e-9  # a draw that repeats the data counts as extreme as they are, round-off or not
+REPEATS = 1.0 - TIE  # a draw that repeats the data counts as extreme as they are, round-off or not
 
 
 @dataclass(frozen=True)

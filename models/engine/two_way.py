@@ -13,6 +13,7 @@ import numpy as np
 
 from data.errors import BadInput
 from models.design import Floats
+from models.inference.cluster import small_sample_factor
 
 NO_VARIATION = 1e-10
 
@@ -115,6 +116,6 @@ def clustered(
     spare = n_obs - len(terms) - counted
     if spare <= 0:
         raise BadInput("effects", "as many coefficients and effects as rows", "use fewer effects")
-    factor = n_clusters / (n_clusters - 1) * (n_obs - 1) / spare
+    factor = small_sample_factor(n_clusters, n_obs, len(terms) + counted)
     vcov = factor * solution.bread @ meat @ solution.bread
     return LargeFit(terms, solution.beta, np.sqrt(np.diag(vcov)), vcov, *sizes, counted)

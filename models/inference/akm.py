@@ -52,7 +52,7 @@ def akm0_interval(model: ShiftShare) -> tuple[float, float]:
     """The 95 % set of AKM0: values not rejected with residuals under the null.
 
     It covers better than AKM with few or concentrated shocks. A set that is not an interval (a
-    weak first stage) is returned as the whole line.
+    weak first stage, or very few shocks) is returned as the whole line.
     """
     critical = float(ndtri(0.975)) ** 2
     shocks = residual_shocks(model)

@@ -51,7 +51,7 @@ def fit_did2s(design: Design, spec: ModelSpec) -> ModelResult:
 class FirstStage:
     """Gaps (n,) of the rows that untreated ones can predict, and how to pass their errors on.
 
-    X (n, p) is the first stage's design, `inverse` solves its normal equations on untreated rows.
+    X (n, p) is the first stage's design, `factor` solves its normal equations on untreated rows.
     """
 
     adoption: Adoption
