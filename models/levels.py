@@ -80,7 +80,7 @@ def _is_common(x: Floats, time: Codes) -> bool:
     """Whether x (n,) varies, but not between the rows of a period."""
     known = np.isfinite(x)
     x, time = x[known], time[known]
-    if np.ptp(x) == 0.0:
+    if not known.any() or np.ptp(x) == 0.0:
         return False
     low, high = np.full(int(time.max()) + 1, np.inf), np.full(int(time.max()) + 1, -np.inf)
     np.minimum.at(low, time, x)
