@@ -21,7 +21,8 @@ class CalendarIndex:
         calendar = whole_numbers(times, where)
         if (codes < 0).any():
             raise BadInput(where, f"a row without {units.name}", "drop it, or complete it")
-        self._first, self._last = int(calendar.min(initial=0)), int(calendar.max(initial=0))
+        known = calendar if len(calendar) else np.zeros(1, dtype=np.int64)  # an empty table
+        self._first, self._last = int(known.min()), int(known.max())
         self._calendar = calendar
         # one integer per unit and time: a unit's own stretch of numbers never meets the next one's
         self._keys = codes * (self._last - self._first + 1) + (calendar - self._first)

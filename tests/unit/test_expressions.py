@@ -168,6 +168,32 @@ def test_lag_refuses_a_fractional_period(frame: pd.DataFrame) -> None:
         evaluate("lag(x)", frame, "geo", "year")
 
 
+@pytest.mark.parametrize("start", [0, 1, 2000])
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("lag(x)", [NAN, 1, 2, NAN, 40, 50]),
+        ("lag(x, 2)", [NAN, NAN, 1, NAN, NAN, 40]),
+        ("lead(x)", [2, 3, NAN, 50, 60, NAN]),
+        ("lead(x, 2)", [3, NAN, NAN, 60, NAN, NAN]),
+        ("diff(x)", [NAN, 1, 1, NAN, 10, 10]),
+    ],
+)
+def test_a_unit_has_nothing_before_its_first_period_nor_after_its_last(
+    start: int, expression: str, expected: list[float]
+) -> None:
+    """Two units in the same periods, whose rows follow each other without a gap."""
+    years = [start, start + 1, start + 2] * 2
+    frame = pd.DataFrame({"geo": list("aaabbb"), "year": years, "x": [1, 2, 3, 40, 50, 60]})
+    assert value(expression, frame) == pytest.approx(expected, nan_ok=True)
+    swapped = frame.iloc[::-1]
+    assert value(expression, swapped) == pytest.approx(expected[::-1], nan_ok=True)
+
+
+def test_lags_of_an_empty_table_are_empty(frame: pd.DataFrame) -> None:
+    assert value("lag(x) + lead(x) + diff(x)", frame.iloc[:0]) == []
+
+
 def test_columns_of() -> None:
     expression = "where(year > 2000 and true, lag(log1p(esf_pc), 1), first.treat) + year"
     assert columns_of(expression) == ("year", "esf_pc", "first.treat")
