@@ -32,15 +32,27 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+SERIES: list[Row] = [
+    *(("F", "AT11", "2010", 1, ""), ("F", "AT11", "2011", 9, "q"), ("F", "AT11", "2012", 3, "")),
+    *(("F", "BE10", "2010", 4, ""), ("F", "BE10", "2011", 5, ""), ("F", "BE10", "2012", 2, "")),
+]
+
+
 def staged(con: duckdb.DuckDBPyConnection, rows: list[Row]) -> None:
     con.execute(STAGING)
     con.execute("CREATE TABLE rows (sex VARCHAR, geo VARCHAR, time VARCHAR, v DOUBLE, f VARCHAR)")
     con.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", rows)
-    con.execute("CREATE TABLE series AS SELECT rowid::INTEGER AS series, sex, geo FROM rows")
-    con.execute("CREATE TABLE periods AS SELECT DISTINCT 0::USMALLINT AS period, time FROM rows")
     con.execute(
-        "CREATE TABLE cells AS SELECT rowid::INTEGER AS series, 0::USMALLINT AS period,"
-        " v AS value, f AS flags FROM rows"
+        "CREATE TABLE series AS SELECT (row_number() OVER (ORDER BY geo, sex))::INTEGER AS series,"
+        " sex, geo FROM (SELECT DISTINCT sex, geo FROM rows)"
+    )
+    con.execute(
+        "CREATE TABLE periods AS SELECT (row_number() OVER (ORDER BY time) - 1)::USMALLINT AS"
+        " period, time FROM (SELECT DISTINCT time FROM rows)"
+    )
+    con.execute(
+        "CREATE TABLE cells AS SELECT series, period, v AS value, f AS flags"
+        " FROM rows JOIN series USING (sex, geo) JOIN periods USING (time)"
     )
 
 
@@ -126,6 +138,41 @@ def test_tolerated_rows_are_set_aside(con: duckdb.DuckDBPyConnection) -> None:
     assert check(con, recipe(ranges=(ValueRange(high=5),), tolerate=1), "x.tsv") == 1
     assert con.execute("SELECT max(value), count(*) FROM staged").fetchone() == (3.0, 5)
     assert con.execute("SELECT key, value FROM set_aside").fetchone() == ("T, BE10", 9.0)
+
+
+def test_a_row_set_aside_takes_no_other_period_of_its_series_with_it(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    staged(con, SERIES)
+    assert check(con, recipe(flags="q", ranges=(ValueRange(high=8),), tolerate=1), "x.tsv") == 1
+    left = con.execute("SELECT geo, time, value FROM staged ORDER BY ALL").fetchall()
+    assert left == [row[1:4] for row in SERIES if row[3] != 9.0]
+
+
+def test_a_row_that_breaks_several_rules_counts_once(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, SERIES)
+    ranges = (ValueRange(high=8), ValueRange(high=7, where={"geo": "AT11"}))
+    broken = recipe(flags="", ranges=ranges, tolerate=1)
+    assert check(con, broken, "x.tsv") == 1
+    rules = con.execute("SELECT rule FROM set_aside ORDER BY rule").fetchall()
+    assert rules == [("flags",), ("range",), ("range",)]
+
+
+def test_the_message_counts_and_shows_a_row_once(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, SERIES)
+    ranges = (ValueRange(high=8), ValueRange(high=7, where={"geo": "AT11"}))
+    with pytest.raises(ContractBroken, match=r": 1 rows break it, [^;]*: F, AT11, 2011: 9.0 q;"):
+        check(con, recipe(flags="q", ranges=ranges), "x.tsv")
+
+
+def test_rows_without_a_code_count_one_by_one(con: duckdb.DuckDBPyConnection) -> None:
+    staged(con, SERIES)
+    without = "INSERT INTO set_aside VALUES (NULL, NULL, 'code', 'no code', 'Wien', ?, NULL, '')"
+    con.executemany(without, [["2010"], ["2011"]])
+    with pytest.raises(ContractBroken, match=r"rule code.*: 2 rows break it"):
+        check(con, recipe(flags="q", tolerate=1), "x.tsv")
+    con.execute("DROP VIEW staged")
+    assert check(con, recipe(flags="q", tolerate=2), "x.tsv") == 2
 
 
 def test_an_excused_defect_is_let_through_up_to_its_ceiling(con: duckdb.DuckDBPyConnection) -> None:
