@@ -64,8 +64,11 @@ def prediction_gain(
 
     y (N, S), X (N, S, k), own (N, S, q) what each unit has of its own; clusters (N,) without gaps.
     A unit counts in a block if its other years carry a regression of its own. Raises BadInput if
-    that leaves fewer than two clusters.
+    that leaves fewer than two clusters, and for more blocks than periods.
     """
+    if folds > y.shape[1]:
+        what = f"{folds:,} blocks of {y.shape[1]} periods"
+        raise BadInput("predict", what, "ask for fewer blocks")
     squares = np.zeros((2, len(y)))
     for block in np.array_split(np.arange(y.shape[1]), folds):
         held = np.isin(np.arange(y.shape[1]), block)

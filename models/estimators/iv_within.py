@@ -64,7 +64,7 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
 
 def read_instruments(design: Design, named: Any) -> tuple[Floats, tuple[str, ...]]:
     """The excluded instruments (n, l) and their names. Raises BadInput."""
-    names = (named,) if isinstance(named, str) else tuple(named or ())
+    names = tuple(named) if isinstance(named, (list, tuple)) else (named,)
     if not names or not all(isinstance(name, str) for name in names):
         raise BadInput("instruments", "none named", 'add instruments = ["column", ...]')
     for name in names:

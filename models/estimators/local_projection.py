@@ -89,7 +89,7 @@ def with_lags(design: Design, outcome: str, lags: int, grid: CalendarGrid) -> De
     """
     columns, names = [design.X], [*design.terms]
     treatments = design.X[:, : design.n_treatments]
-    for lag in range(1, lags + 1):
+    for lag in range(1, min(lags, grid.n_periods) + 1):  # one that long already leaves no row
         for name, values in (
             (outcome, design.y),
             *zip(design.terms, treatments.T, strict=False),

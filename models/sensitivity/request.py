@@ -9,6 +9,7 @@ from models.study.tables import Table
 KEYS = (
     "benchmark", "times", "r2_max", "margin", "power", "lead", "placebo_outcome", "leave_out",
 )  # fmt: skip
+FURTHEST = 999  # periods that a placebo may lead by
 # linear estimators, whose coefficients these analyses understand
 FOR = ("pooled", "within", "first-difference", "iv-within")
 
@@ -37,7 +38,7 @@ def _lead(table: Table) -> int | None:
     value = table.values.get("lead")
     if isinstance(value, bool):
         return 1 if value else None
-    return table.whole("lead", least=1)
+    return table.whole("lead", least=1, most=FURTHEST)
 
 
 def _flag(table: Table, key: str) -> bool | None:

@@ -30,6 +30,7 @@ INFERENCE_KEYS = {
     "randomization": ("by", "draws", "seed"),
 }
 ROLES = ("estimate", "placebo", "known-bad")
+MOST_DRAWS = 1_000_000  # of a bootstrap or of randomisation: some 500 MB
 CORRECTIONS = ("CR0", "CR1", "CR2", "CR3")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -132,7 +133,7 @@ def _inference(table: Table, usual: str) -> Inference:
         lags=table.whole("lags"),
         km=table.positive("km"),
         weights=table.text("weights"),
-        draws=table.whole("draws", least=1),
+        draws=table.whole("draws", least=1, most=MOST_DRAWS),
         seed=table.whole("seed"),
         override=table.text("override"),
     )
@@ -147,7 +148,7 @@ def _option(table: Table, key: str) -> Any:
         return table.choice(key, ("fd", "fod"))
     if key in ("collapse", "windmeijer", "constant") and not isinstance(value, bool):
         raise table.error(key, f"{key} is {value!r}", "write true or false")
-    if key == "horizon":
+    if key in ("horizon", "seed"):
         return table.whole(key)
     if key == "cohort":
         return table.text(key)

@@ -47,10 +47,7 @@ def read_multiverse(table: Table, models: tuple[ModelSpec, ...]) -> Multiverse:
 
 def _draws(joint: Table) -> int:
     """Resampled curves: with fewer than the least no p-value reaches 5 %."""
-    draws = joint.whole("draws", least=LEAST, default=DRAWS) or DRAWS
-    if draws > MOST:
-        raise joint.error("draws", f"draws is {draws:,}", f"{MOST:,} are the most there are")
-    return draws
+    return joint.whole("draws", least=LEAST, default=DRAWS, most=MOST) or DRAWS
 
 
 def _effects(table: Table, base: ModelSpec) -> tuple[tuple[str, ...], ...]:

@@ -57,13 +57,17 @@ class Table:
             raise self.error(key, f"{key} names something twice", "name it once")
         return tuple(entries)
 
-    def whole(self, key: str, least: int = 0, default: int | None = None) -> int | None:
-        """A whole number of at least `least`."""
+    def whole(
+        self, key: str, least: int = 0, default: int | None = None, most: int | None = None
+    ) -> int | None:
+        """A whole number of at least `least`, and at most `most`."""
         value = self.values.get(key, default)
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < least
         ):
             raise self.error(key, f"{key} is {value!r}", f"write a whole number from {least}")
+        if value is not None and most is not None and value > most:
+            raise self.error(key, f"{key} is {value:,}", f"{most:,} are the most there are")
         return value
 
     def positive(self, key: str) -> float | None:

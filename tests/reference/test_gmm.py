@@ -103,7 +103,8 @@ def spec_of(
 
 def in_full(design: Design, spec: ModelSpec) -> DynamicFit:
     """The fit with its matrices, and without the refusal of explosive estimates."""
-    return gmm.estimate_model(design, spec, read_choices(spec), (*spec.inference.by, "unit")[0])
+    choices = read_choices(spec, design)
+    return gmm.estimate_model(design, spec, choices, (*spec.inference.by, "unit")[0])
 
 
 def by_name(result: ModelResult) -> dict[str, Test]:
@@ -129,7 +130,7 @@ def test_stored_case(case: dict[str, Any], realdata: Path) -> None:
     design = employment(realdata, case["file"], tuple(case["regressors"]))
     spec = case_spec(case)
     done = in_full(design, spec)
-    choices = read_choices(spec)
+    choices = read_choices(spec, design)
     result = gmm.as_result(done, spec, choices, "unit")
     theirs = STORED[case["id"][0]]
     near = {"rel": case["tol"], "abs": case["tol"]}

@@ -104,8 +104,10 @@ def _large_enough(adoption: Adoption, spec: ModelSpec) -> None:
             raise BadInput("treated_share", f"no column {given!r}", "check its name")
         column = adoption.design.columns[given].astype(np.float64)[adoption.treated]
         share = float(np.nanmedian(column)) if np.isfinite(column).any() else float("nan")
-    else:
+    elif isinstance(given, (int, float)):
         share = float(given)
+    else:
+        raise BadInput("treated_share", f"is {given!r}", "give a share, or a column of them")
     if not 0.0 < share <= 1.0:
         raise BadInput("treated_share", f"is {share:g}", "give a share above 0, at most 1")
     if share < SMALLEST_SHARE:

@@ -35,7 +35,7 @@ FEW = 50  # clusters below which the normal approximation is doubtful
 
 def fit(design: Design, spec: ModelSpec) -> ModelResult:
     """The dynamic model that `spec` describes. Raises BadInput for a request it cannot answer."""
-    choices = read_choices(spec)
+    choices = read_choices(spec, design)
     cluster_name = spec.inference.by[0] if spec.inference.by else "unit"
     done = estimate_model(design, spec, choices, cluster_name)
     refuse_exact(done.fit.sigma2, design)

@@ -41,7 +41,7 @@ class GmmChoices:
     robust: bool
 
 
-def read_choices(spec: ModelSpec) -> GmmChoices:
+def read_choices(spec: ModelSpec, design: Design) -> GmmChoices:
     """The choices in `spec`. Raises BadInput for what these estimators cannot do."""
     options = spec.options
     refuse_effects(spec)
@@ -49,7 +49,7 @@ def read_choices(spec: ModelSpec) -> GmmChoices:
     steps = one_of(options, "steps", 2, (1, 2))
     return GmmChoices(
         system=spec.estimator == "system-gmm",
-        lags=outcome_lags(options.get("lags", 1)),
+        lags=outcome_lags(options.get("lags", 1), int(design.times[-1] - design.times[0]) + 1),
         steps=steps,
         transform=one_of(options, "transform", "fd", ("fd", "fod")),
         collapse=bool(options.get("collapse", False)),
@@ -95,12 +95,15 @@ def refuse_inference(spec: ModelSpec) -> None:
         raise BadInput("inference", what, 'use steps = 1 or kind = "cluster"')
 
 
-def outcome_lags(value: Any) -> tuple[int, ...]:
+def outcome_lags(value: Any, n_periods: int) -> tuple[int, ...]:
     """`lags = 2` means lags 1 and 2; `lags = [1, 3]` names them. Raises BadInput."""
-    lags = tuple(range(1, value + 1)) if isinstance(value, int) else tuple(value)
-    if not lags or any(not isinstance(lag, int) or lag < 1 for lag in lags):
+    named = value if isinstance(value, (list, tuple)) else (value,)
+    if not named or any(not isinstance(lag, int) or lag < 1 for lag in named):
         raise BadInput("lags", f"lags = {value!r}", "write a number of lags, 1 or more")
-    return tuple(sorted(set(lags)))
+    if max(named) >= n_periods:
+        what = f"too few periods: {n_periods} for lag {max(named):,} of the outcome"
+        raise BadInput("lags", what, "use fewer lags, or a longer panel")
+    return tuple(range(1, value + 1)) if isinstance(value, int) else tuple(sorted(set(named)))
 
 
 def read_instruments(
@@ -111,10 +114,12 @@ def read_instruments(
     Without `instruments`, the outcome from its second lag on and every regressor as its own.
     Raises BadInput.
     """
-    entries: tuple[Mapping[str, Any], ...] = spec.options.get("instruments") or (
+    entries = spec.options.get("instruments", ()) or (
         {"gmm": spec.outcome, "lags": [2]},
         *({"iv": name} for name in design.terms),
     )
+    if not isinstance(entries, (list, tuple)):
+        raise BadInput("instruments", f"instruments is {entries!r}", INSTRUMENT_LIST)
     blocks: list[GmmBlock] = []
     plain: list[str] = []
     for entry in entries:
@@ -130,14 +135,16 @@ def read_instruments(
 
 
 INSTRUMENT_FORM = 'write { gmm = "y", lags = [2, 4] } or { iv = "x" }'
+INSTRUMENT_LIST = 'write a list such as [{ gmm = "y", lags = [2, 4] }, { iv = "x" }]'
 
 
 def read_block(
     entry: Mapping[str, Any], spec: ModelSpec, design: Design, grid: CalendarGrid
 ) -> GmmBlock:
     """One { gmm = NAME, lags = [first, last] }; without `last`, all that the panel holds."""
-    name, window = str(entry["gmm"]), list(entry.get("lags", [2]))
-    if not 1 <= len(window) <= 2 or any(not isinstance(lag, int) for lag in window):
+    name, window = str(entry["gmm"]), entry.get("lags", [2])
+    whole = isinstance(window, (list, tuple)) and all(isinstance(lag, int) for lag in window)
+    if not whole or not 1 <= len(window) <= 2:
         raise BadInput("instruments", f"lags = {window!r} for {name}", INSTRUMENT_FORM)
     first, last = window[0], window[1] if len(window) == 2 else FURTHEST
     least = 2 if name == spec.outcome else 1

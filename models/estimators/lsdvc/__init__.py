@@ -39,6 +39,7 @@ INITIAL = {
     "ab": "one-step Arellano-Bond",
     "bb": "one-step Blundell-Bond",
 }
+LEAST, MOST = 20, 9_999  # draws
 ORDERS = {1: "1/T", 2: "1/(N T)", 3: "1/(N T^2)"}
 
 
@@ -78,13 +79,13 @@ def read_choices(spec: ModelSpec) -> Choices:
         what = "lsdvc measures its errors by a bootstrap that draws whole clusters"
         raise BadInput("inference", what, 'use kind = "cluster" with one column in by')
     draws = spec.options.get("draws", 200)
-    if not isinstance(draws, int) or draws < 20:
-        raise BadInput("draws", f"draws = {draws!r}", "write a number, 20 or more")
+    if not isinstance(draws, int) or not LEAST <= draws <= MOST:
+        raise BadInput("draws", f"draws = {draws!r}", f"write a number from {LEAST} to {MOST:,}")
     return Choices(
         initial=one_of(spec.options, "initial", "ab", tuple(INITIAL)),
         order=one_of(spec.options, "order", 3, tuple(ORDERS)),
         draws=draws,
-        seed=int(spec.options.get("seed", 20260101)),
+        seed=spec.options.get("seed", 20260101),
     )
 
 
