@@ -38,16 +38,38 @@ def read_study(ref: str | Path) -> Study:
     try:
         content = path.read_bytes()
         source = StudyText(path, content.decode("utf-8-sig"))
-        document = tomllib.loads(source.text)
     except OSError as fault:
         raise BadInput(str(path), f"cannot read it ({fault.strerror})", "check the file") from None
     except UnicodeDecodeError:
         raise BadInput(str(path), "is not UTF-8 text", "save it as UTF-8") from None
+    return _study(_document(source), source, hashlib.sha256(content).hexdigest())
+
+
+def _document(source: StudyText) -> dict[str, Any]:
+    """The file as TOML. Raises BadInput for text that is none, or more than one may write there."""
+    where = str(source.path)
+    long = BadInput(where, "holds a whole number beyond 64 bits", "write a smaller one")
+    try:
+        document = tomllib.loads(source.text)
+        if _beyond_64_bits(document):
+            raise long
     except tomllib.TOMLDecodeError as fault:
         line = re.search(r"\(at line (\d+)", str(fault))
-        place = f"{path}:{line.group(1)}" if line else str(path)
+        place = f"{where}:{line.group(1)}" if line else where
         raise BadInput(place, f"is not TOML: {fault}", "correct that line") from None
-    return _study(document, source, hashlib.sha256(content).hexdigest())
+    except RecursionError:
+        todo = "write lists and tables side by side"
+        raise BadInput(where, "holds lists or tables nested too deep", todo) from None
+    except ValueError:  # more digits than Python reads
+        raise long from None
+    return document
+
+
+def _beyond_64_bits(value: object) -> bool:
+    """Whether a whole number in it, however deep, is larger than TOML promises to hold."""
+    if isinstance(value, dict | list):
+        return any(map(_beyond_64_bits, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _find(ref: str | Path) -> Path:

@@ -65,6 +65,9 @@ exclude = [{ outcome = "z", weights = "pop" }]
 """
 
 
+BY_PARENT = '"cluster", by = ["parent"], correction = "CR2"'
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "own.toml"
     path.write_text(text, "utf-8")
@@ -136,6 +139,8 @@ def test_a_multiverse_starts_from_its_model(tmp_path: Path) -> None:
         ('override = "a reason"', "override = true", 39, "override is True; write it as text"),
         ('kind = "cluster"\n', 'kind = "conley"\n', 37, "conley without a distance; add km"),
         ('kind = "cluster"\n', 'kind = "conley"\nkm = -1\n', 39, "km is -1; write a number above"),
+        (BY_PARENT, '"wild-cluster", draws = 1_000_001', 28, "draws is 1,000,001; 1,000,000 are"),
+        (BY_PARENT, '"randomization", draws = 10000000000', 28, "1,000,000 are the most there are"),
         ('id = "gmm"', 'id = "two-way"', 31, "a second model 'two-way'"),
         ("lags = 1\n", "lags = 1\nsteps = 3\n", 36, "steps is 3; write 1 or 2"),
         ("lags = 1\n", 'lags = 1\ntransform = "xx"\n', 36, "unknown transform 'xx'"),
@@ -176,6 +181,25 @@ def test_no_model_and_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="is not UTF-8 text"):
         read_study(path)
+
+
+TITLES = {
+    "brackets": ("[" * 10_000 + "]" * 10_000, "nested too deep"),
+    "dotted keys": ("{ " + ".".join("a" * 10_000) + " = 1 }", "nested too deep"),
+    "digits": ("9" * 10_000, "beyond 64 bits"),
+    "hexadecimal digits": ("0x" + "f" * 10_000, "beyond 64 bits"),
+    "the first number that is too large": (f"[{{ a = {2**63} }}]", "beyond 64 bits"),
+    "the last that is not": (f"{-(2**63)}", "title is -9223372036854775808; write it as text"),
+}
+
+
+@pytest.mark.parametrize("case", TITLES.values(), ids=TITLES.keys())
+def test_depth_and_digits_without_end(tmp_path: Path, case: tuple[str, str]) -> None:
+    value, message = case
+    path = written(tmp_path, WHOLE.replace('"Title"', value))
+    with pytest.raises(BadInput, match=message) as caught:
+        read_study(path)
+    assert caught.value.where.startswith(str(path))
 
 
 @pytest.mark.parametrize("identifier", study_ids())
