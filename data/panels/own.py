@@ -16,6 +16,8 @@ from data.panels.own_table import read_table
 from data.panels.store import is_panel_file, read_panel
 from data.suggestions import near
 
+BEYOND = 1e12  # all periods, of whatever calendar
+INEXACT = 2.0**53  # whole numbers from here on are not told apart
 # as R, Python, Stata, Eurostat and spreadsheets write it
 MISSING = ("", "NA", "NaN", "nan", ".", ":", "#N/A")
 
@@ -74,7 +76,9 @@ def _typed(
     frame = pd.DataFrame({name: columns[name] for name in table})
     _check_index(frame, path, lines, unit, parent)
     for name in (unit, parent):
-        if name is not None and frame[name].dtype == "float64" and (frame[name] % 1 == 0).all():
+        if name is None or frame[name].dtype != "float64":
+            continue
+        if ((frame[name] % 1 == 0) & (frame[name].abs() < INEXACT)).all():
             frame[name] = frame[name].astype("int64")  # a numbered unit is 7, not 7.0
     return frame
 
@@ -129,12 +133,14 @@ def _periods(column: pd.Series, path: Path, lines: NDArray[np.int64]) -> pd.Seri
     """Whole numbers, such as years."""
     entries = column.astype("str").str.strip()
     numbers = pd.to_numeric(entries, errors="coerce").to_numpy(float)
-    wrong = ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
+    whole = np.isfinite(numbers) & (numbers == np.floor(numbers))
+    wrong = ~(whole & (np.abs(numbers) < BEYOND))
     if wrong.any():
         first = int(np.argmax(wrong))
+        fault = "too large for a period" if whole[first] else "no whole number"
         raise BadInput(
             f"{path}, line {lines[first]}, column {column.name!r}",
-            f"{entries.iloc[first]!r} is no whole number",
+            f"{entries.iloc[first]!r} is {fault}",
             "periods are whole numbers, such as 2008",
         )
     return pd.Series(numbers.astype("int64"), index=column.index)

@@ -49,6 +49,12 @@ def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
     assert list(read_own_panel(path, "firm", "year").frame["firm"]) == [9, 10]
 
 
+def test_units_too_large_to_count_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "firms.csv"
+    path.write_text("firm,year,x\n1e300,1990,1\n2e300,1990,2\n")
+    assert list(read_own_panel(path, "firm", "year").frame["firm"]) == [1e300, 2e300]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -62,6 +68,10 @@ def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
         ("geo,country,year,x\nA,Q,2000,1\n\nA,Q,2001,inf\n", "line 4, column 'x': an infinite"),
         ("geo,country,year,x\nA,Q,2000.5,1\n", "line 2, column 'year': '2000.5' is no whole"),
         ("geo,country,year,x\nA,Q,,1\n", "line 2, column 'year'"),
+        ("geo,country,year,x\nA,Q,2000,1\nA,Q,1e300,1\n", "line 3, column 'year': '1e300' is too"),
+        ("geo,country,year,x\nA,Q,99999999999999999999,1\n", "line 2, column 'year': '9+' is too"),
+        ("geo,country,year,x\nA,Q,-9223372036854775809,1\n", "line 2, column 'year': '-9.* is too"),
+        ("geo,country,year,x\nA,Q,9223372036854775807,1\n", "line 2, column 'year': '92.* is too"),
         ("geo,country,year,x\n,Q,2000,1\n", "line 2: column 'geo' is empty"),
         ("geo,country,year,x\nA,,2000,1\n", "line 2: column 'country' is empty"),
         ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,1,1\n", "line 3: has 5 fields where .* has 4"),
