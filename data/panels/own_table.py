@@ -1,6 +1,7 @@
 """Reads one table from a file as a spreadsheet program or a statistics package writes it.
 
-Every reader gives the cells as they stand: text from text files, typed values from the others.
+Every reader gives the cells as they stand: texts from text files and spreadsheets, typed values
+from the others.
 """
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ from __future__ import annotations
 import csv
 import gzip
 import struct
+import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +21,12 @@ import pyarrow as pa
 from data.errors import BadInput
 from data.suggestions import near
 
+# what pandas raises where a damaged file's own sizes and kinds make no sense
+MIXED_UP = (AttributeError, TypeError, StopIteration, OverflowError, MemoryError)
+
 
 def read_table(path: Path, sheet: str | None) -> pd.DataFrame:
-    """The file's table, rows numbered 0, 1, ... as in the file, blank ones included.
+    """The file's table, rows numbered 0, 1, ... as in the file, blank ones included or left out.
 
     Raises BadInput for a suffix it does not know, a file that is missing, cut short, empty or
     not what its name says, and a sheet that does not exist.
@@ -39,11 +44,18 @@ def read_table(path: Path, sheet: str | None) -> pd.DataFrame:
         raise BadInput(str(path), "is empty", "export it again with its data") from None
     except PermissionError:
         raise BadInput(str(path), "may not be read", "ask for the right to read it") from None
+    except MIXED_UP:
+        raise BadInput(str(path), "is damaged, or too large to read", "copy it again") from None
     except (EOFError, OSError, zlib.error, zipfile.BadZipFile, KeyError, struct.error) as fault:
-        raise BadInput(str(path), f"is damaged or cut short ({fault})", "copy it again") from None
+        what = f"is damaged or cut short ({_first_line(fault)})"
+        raise BadInput(str(path), what, "copy it again") from None
     except (pd.errors.ParserError, pa.ArrowException, ValueError) as fault:
-        reason = str(fault).splitlines()[0]
-        raise BadInput(str(path), f"cannot be read: {reason}", "mend or re-export it") from None
+        what = f"cannot be read: {_first_line(fault)}"
+        raise BadInput(str(path), what, "mend or re-export it") from None
+
+
+def _first_line(fault: Exception) -> str:
+    return next(iter(str(fault).splitlines()), type(fault).__name__)
 
 
 def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
@@ -89,41 +101,46 @@ def _decoded(path: Path, stream: Iterable[bytes]) -> Iterator[str]:
 
 
 def _parquet(path: Path, _sheet: str | None) -> pd.DataFrame:
-    return pd.read_parquet(path)
+    table = pd.read_parquet(path)
+    table.select_dtypes("str").to_numpy(dtype="object")  # texts that are none show only when used
+    return table
 
 
 def _stata(path: Path, _sheet: str | None) -> pd.DataFrame:
-    return pd.read_stata(path)
+    with warnings.catch_warnings(action="ignore"):  # of texts that are not UTF-8: read they are
+        return pd.read_stata(path)
 
 
 def _spreadsheet(path: Path, sheet: str | None) -> pd.DataFrame:
-    """The sheet's cells, not by way of pandas, which takes #REF! and #DIV/0! for missing."""
-    table = _cells(path, sheet, computed=True)
-    formulas = _cells(path, sheet, computed=False).reindex(table.index, columns=table.columns)
-    unknown = table.isna() & formulas.notna()
-    if unknown.to_numpy().any():
-        line = int(unknown.any(axis=1).to_numpy().argmax()) + 1
+    """The sheet's cells as texts, not by way of pandas, which takes #REF! and #DIV/0! for missing.
+
+    Nor by way of openpyxl, which a damaged part makes raise whatever there is.
+    """
+    from data.sources.staged import SourceFile  # panels from other files do without
+    from data.sources.workbooks import Workbook
+
+    book = Workbook(SourceFile(path, str(path), path.parent))
+    if not book.sheets:
+        raise BadInput(str(path), "has no sheet", "export it again with its data")
+    if sheet is not None and sheet not in book.sheets:
+        raise BadInput(str(path), f"has no sheet {sheet!r}", near(sheet, book.sheets))
+    name = sheet or next(iter(book.sheets))
+    rows = book.rows(name)
+    line = book.row_without_result(name)
+    if line is not None:
         what = "holds a formula whose result is not stored"
         todo = "open and save it in a spreadsheet program"
         raise BadInput(f"{path}, line {line}", what, todo)
-    return _headed(table)
+    return _headed(_filled(rows))
 
 
-def _cells(path: Path, sheet: str | None, computed: bool) -> pd.DataFrame:
-    """All cells of a sheet; formulas as their stored results, if `computed`, or as text."""
-    from openpyxl import load_workbook  # slow to load, and few panels are workbooks
-
-    book = load_workbook(path, read_only=True, data_only=computed, keep_links=False)
-    try:
-        names = [str(name) for name in book.sheetnames]
-        if sheet is not None and sheet not in names:
-            raise BadInput(str(path), f"has no sheet {sheet!r}", near(sheet, names))
-        page = book[sheet or names[0]]
-        page.reset_dimensions()  # some programs state them wrongly
-        table = pd.DataFrame([list(row) for row in page.iter_rows(values_only=True)])
-    finally:
-        book.close()
-    return table.astype("object").dropna(axis="columns", how="all")
+def _filled(rows: Sequence[Sequence[str | None]]) -> pd.DataFrame:
+    """The first row, those that hold something, and the columns that do, however far away."""
+    kept = {place: row for place, row in enumerate(rows) if row or not place}
+    held = {i for row in kept.values() for i, text in enumerate(row) if text is not None}
+    columns = sorted(held)
+    cells = [[row[i] if i < len(row) else None for i in columns] for row in kept.values()]
+    return pd.DataFrame(cells, index=list(kept), columns=columns, dtype="object")
 
 
 def _headed(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +148,7 @@ def _headed(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     names = ["" if pd.isna(name) else str(name).strip() for name in table.iloc[0]]
-    body = table.iloc[1:].reset_index(drop=True)
+    body = table.iloc[1:].set_axis(table.index[1:] - 1)
     body.columns = [name or f"column_{place}" for place, name in enumerate(names, start=1)]
     return body
 

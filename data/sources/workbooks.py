@@ -73,6 +73,26 @@ class Workbook:
         except DAMAGE:
             raise self._unreadable() from None
 
+    def row_without_result(self, sheet: str) -> int | None:
+        """The number of the first row with a formula whose result is not stored.
+
+        Raises BadInput. Asked after `rows`, which refuses a sheet that declares entities.
+        """
+        number = 0
+        try:
+            with self._package.open(self.sheets[sheet]) as stream:
+                for _, e in ElementTree.iterparse(stream):
+                    if local(e) != "row":
+                        continue
+                    number = int(e.get("r", number + 1))
+                    held = [{local(part): part.text for part in cell} for cell in e]
+                    if any("f" in parts and not parts.get("v") for parts in held):
+                        return number
+                    e.clear()
+        except DAMAGE:
+            raise self._unreadable() from None
+        return None
+
     def saved(self) -> date | None:
         """The day of the last saving: as its properties tell, or the stamps of the parts inside.
 
