@@ -205,3 +205,26 @@ def test_counts_of_many_parts_are_not_held_together() -> None:
     assert (found.own == 200).all()
     assert (found.exceeding == 200).all()
     assert peak < 10 * 2**20  # together they are 61 MiB
+
+
+def test_draws_that_tie_with_the_data_are_as_extreme_as_they_are() -> None:
+    """Of nineteen draws, two repeat what was found, a third does so but for round-off."""
+    found = np.array([2.0, 0.0, -1.5])
+    t = np.zeros((3, 19))
+    t[0, :5] = [2.0, -2.0, 2.0 - 1e-12, 3.0, 1.9999]
+    t[2, 6:10] = [1.5, -1.5, 1.5 - 1e-12, 1.4999]
+    one = np.ones(3)
+    observed = ObservedCurve(found, found, one, 2.0 * one)
+    joint, wild, adjusted = joint_test(
+        lambda _: described(observed, [(t.copy(), t.copy())]),
+        observed,
+        ("country", 20),
+        19,
+        1,
+        lambda _: None,
+    )
+    assert joint.draws == 19
+    assert list(wild) == [5 / 20, 1.0, 4 / 20]
+    assert list(adjusted) == [5 / 20, 1.0, 5 / 20]
+    largest = next(test for test in joint.tests if test.test == "largest absolute t")
+    assert largest.p_value == 5 / 20
