@@ -192,3 +192,15 @@ def test_an_edition_too_old_is_refused() -> None:
     check_freshness(fresh, date(2025, 1, 1), date(2025, 12, 31))
     with pytest.raises(ContractBroken, match="more than 400 days old"):
         check_freshness(fresh, date(2025, 1, 1), date(2026, 12, 31))
+
+
+def test_an_edition_of_the_last_day_allowed_is_fresh_and_of_the_day_before_it_is_not() -> None:
+    """2025 has 365 days: the first of January 2026 is that many after that of 2025."""
+    yearly = recipe(max_age_days=365)
+    check_freshness(yearly, date(2025, 1, 1), date(2026, 1, 1))
+    with pytest.raises(ContractBroken, match="edition is of 2024-12-31, more than 365 days old"):
+        check_freshness(yearly, date(2024, 12, 31), date(2026, 1, 1))
+    daily = recipe(max_age_days=0)
+    check_freshness(daily, date(2026, 1, 1), date(2026, 1, 1))
+    with pytest.raises(ContractBroken, match="more than 0 days old"):
+        check_freshness(daily, date(2025, 12, 31), date(2026, 1, 1))
