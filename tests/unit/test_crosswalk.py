@@ -70,6 +70,27 @@ def test_weights_keep_totals_and_leave_slivers_out() -> None:
     assert weights["B", "Z"] == 1.0
 
 
+def test_an_overlap_small_for_one_side_only_is_kept() -> None:
+    """A small region out of a large one, either way round: territory, not a drawing difference."""
+    for large_is_old in (True, False):
+        pairs = [("LARGE", "LARGE too", 1e6), ("LARGE", "SMALL", 50.0), ("LARGE", "LINE", 50.0)]
+        pairs.append(("OTHER", "LINE", 1e5))
+        overlaps = [
+            Overlap("2013", *((one, other) if large_is_old else (other, one)), amount)
+            for one, other, amount in pairs
+        ]
+        links = weighted_links(NUTS, "2021", {}, overlaps)
+        kept = {frozenset((link.source, link.unit)): link for link in links}
+        assert set(kept) == {
+            frozenset(("LARGE", "LARGE too")), frozenset(("LARGE", "SMALL")),
+            frozenset(("OTHER", "LINE")),
+        }  # fmt: skip
+        small = kept[frozenset(("LARGE", "SMALL"))]
+        share = 50.0 / (1e6 + 50.0)
+        wanted = (share, 1.0) if large_is_old else (1.0, share)
+        assert (small.weight, small.cover) == pytest.approx(wanted, rel=1e-12)
+
+
 def test_an_unknown_version_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match="no version '2012'"):
         NUTS.codes("2012")
