@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from data import recipes
@@ -42,6 +42,14 @@ TABLE = st.dictionaries(
 )
 EDITION = st.tuples(st.booleans(), st.integers(0, 4), TABLE)
 Cells = dict[tuple[str, str], tuple[float | None, str]]
+A, B = ("A", "2001"), ("B", "2001")
+FIRST = (False, 0, {A: "1", B: "1"})
+# two editions of one day, of which the second leaves A as the first has changed it
+SAME_DAY = [FIRST, (False, 1, {A: "2", B: "1"}), (False, 1, {A: "2", B: "2"})]
+# a complete edition of the day of an extract, which it takes back
+AFTER_EXTRACT = [FIRST, (True, 1, {A: "2"}), (False, 1, {A: "1", B: "2"})]
+# an edition arrives after a later one, and after an extract of a cell that came later still
+LATE = [(False, 2, {A: "1", B: "1"}), (True, 4, {A: "2"}), (False, 0, {A: "2", B: "1"})]
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +90,9 @@ def day_of(number: int) -> date:
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(EDITION, min_size=1, max_size=5))
+@example(SAME_DAY)
+@example(AFTER_EXTRACT)
+@example(LATE)
 def test_any_order_of_arrival_gives_the_history_by_date(
     editions: list[tuple[bool, int, dict[tuple[str, str], str]]],
 ) -> None:
