@@ -62,30 +62,22 @@ def nearly_national(
 
 
 def common_paths(design: Design, spec: ModelSpec) -> tuple[str, ...]:
-    """A warning for each treatment that is one series: the same for all units in each period.
+    """A warning for each treatment that is one series, net of what the model's effects take away.
 
     Clusters, by unit and period too, take shocks that all units share for gone a period later.
     """
     if spec.inference.kind == "driscoll-kraay" or len(np.unique(design.unit)) == 1:
         return ()
+    shares = {
+        name: _share_inside(design, name, spec.estimator, design.time)
+        for name in design.terms[: design.n_treatments]
+    }
     return tuple(
         f"{name} is the same for all units in a period: its error rests on "
         f"{len(np.unique(design.time))} periods, and is too small if shocks that units share last"
-        for j, name in enumerate(design.terms[: design.n_treatments])
-        if _is_common(design.X[:, j], design.time)
+        for name, share in shares.items()
+        if share is not None and share <= SAME
     )
-
-
-def _is_common(x: Floats, time: Codes) -> bool:
-    """Whether x (n,) varies, but not between the rows of a period."""
-    known = np.isfinite(x)
-    x, time = x[known], time[known]
-    if not known.any() or np.ptp(x) == 0.0:
-        return False
-    low, high = np.full(int(time.max()) + 1, np.inf), np.full(int(time.max()) + 1, -np.inf)
-    np.minimum.at(low, time, x)
-    np.maximum.at(high, time, x)
-    return bool(np.all(low[time] == high[time]))
 
 
 def local_share(design: Design, term: str, estimator: str) -> float | None:
@@ -97,7 +89,11 @@ def local_share(design: Design, term: str, estimator: str) -> float | None:
     """
     if design.parent is None:
         return None
-    cells = parent_periods(design)
+    return _share_inside(design, term, estimator, parent_periods(design))
+
+
+def _share_inside(design: Design, term: str, estimator: str, cells: Codes) -> float | None:
+    """The share of the variation used that lies between the units of one cell (n,)."""
     if np.bincount(cells).max() < 2:
         return None
     effects = [codes for codes in design.effects if not is_nested(codes, cells)]

@@ -58,10 +58,9 @@ class AuditSample:
 
     @cached_property
     def spare(self) -> float:
-        """Rows less coefficients and effects."""
-        projected = self.projected
-        rank = effects_counted(projected, ())
-        return float(projected.n_obs - projected.Z.shape[1] - rank)
+        """Rows less coefficients and effects; a control of which nothing is left is none."""
+        rank = effects_counted(self.projected, ())
+        return float(self.projected.n_obs - self.basis.shape[1] - 1 - rank)
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ def _clustered(sample: AuditSample, by: tuple[str, ...]) -> Judge:
     codes = tuple(sample.period if name == sample.time else sample.clusters[name] for name in by)
     groups = groupings(sample.projected, codes)
     n = sample.projected.n_obs
-    spare = n - sample.projected.Z.shape[1] - groups[0].effects_counted
+    spare = n - sample.basis.shape[1] - 1 - groups[0].effects_counted
     fewest = min(group.n_groups for group in groups)
 
     def p_values(fits: PlaceboFits) -> Floats:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from models.absorb import group_sums
+from models.absorb import dense_codes, group_sums
 from models.design import Codes, Floats
 from models.engine.audit import AuditSample, Judge, PlaceboFits
 from models.engine.curve import two_sided_p
@@ -18,6 +18,7 @@ from models.inference.dependence import default_lags
 from models.study import Inference
 
 MOST_NUMBERS = 2**20  # products that panel-corrected errors may take for each placebo
+SPARSE = 4  # cells of units by periods for each row, beyond which they are not laid out
 Pairs = tuple[float, NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -76,14 +77,17 @@ def _lagged_pairs(unit: Codes, period: Codes, lags: int) -> Iterator[Pairs]:
 
 
 def _panel_corrected(sample: AuditSample) -> Iterator[Judge]:
-    """None where too many units are observed in periods of their own.
+    """None where too many units are observed in periods of their own, or in few of all periods.
 
     The covariance of two units is averaged over the periods they share. For units i of one pattern
     of presence and j of another, the sum of their covariances with x_i'x_j is the product of two
     matrices (T, T): the sums of e_i x_i' and of e_j x_j'.
     """
-    present = np.zeros((int(sample.unit.max()) + 1, int(sample.period.max()) + 1))
-    present[sample.unit, sample.period] = 1.0
+    time = dense_codes(sample.period)
+    present = np.zeros((int(sample.unit.max()) + 1, int(time.max()) + 1))
+    if present.size > SPARSE * len(time):
+        return
+    present[sample.unit, time] = 1.0
     patterns, which = np.unique(present, axis=0, return_inverse=True)
     if patterns.size**2 > MOST_NUMBERS:
         return
@@ -95,7 +99,7 @@ def _panel_corrected(sample: AuditSample) -> Iterator[Judge]:
     def laid_out(values: Floats) -> Floats:
         """Values (n, B) times root weights as (B, T, U), zero where a unit has no row."""
         grid = np.zeros((values.shape[1], *present.T.shape))
-        grid[:, sample.period, sample.unit] = (values * root).T
+        grid[:, time, sample.unit] = (values * root).T
         return grid
 
     def p_values(fits: PlaceboFits) -> Floats:

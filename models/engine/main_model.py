@@ -69,7 +69,7 @@ def leave_out(setting: Setting) -> pd.DataFrame:
 def trial(setting: Setting) -> Trial:
     """The main model's placebo audit, every kind of inference and the chosen one marked."""
     spec = _as_fitted(setting)  # what it cannot be fitted for is said here, not in parts of it
-    main, panel = main_group(setting), setting.panel
+    main, panel = _with_places(setting, main_group(setting)), setting.panel
     parent = None if panel.parent is None else dense_codes(codes_in(setting, "parent")[main.rows])
     audited = Audited(
         sample=_audit_sample(setting, main),
@@ -102,6 +102,14 @@ def _audit_sample(setting: Setting, main: SampleGroup) -> AuditSample:
         _near(setting, rows, unit),
         panel.time,
     )
+
+
+def _with_places(setting: Setting, main: SampleGroup) -> SampleGroup:
+    """The main model's rows; Conley's model has none without coordinates."""
+    if setting.spec.inference.kind != "conley":
+        return main
+    known = setting.frame[["lat", "lon"]].notna().all(axis=1).to_numpy()
+    return replace(main, rows=main.rows[known[main.rows]])
 
 
 def _as_fitted(setting: Setting) -> ModelSpec:

@@ -93,7 +93,7 @@ def conley(
     if share > MOST_NEAR:
         raise BadInput(
             "inference.kind = 'conley'",
-            f"{share:.0%} of all pairs of units lie within {km:g} km, and hardly any are apart",
+            f"{share:.0%} of all pairs of units lie within {km:g} km, so that most of it cancels",
             'use a shorter distance, or kind = "cluster" by a coarser column',
         )
     return fit.bread @ (sums.T @ near.astype(np.float64) @ sums) @ fit.bread, share

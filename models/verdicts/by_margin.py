@@ -16,15 +16,16 @@ Found = tuple[ModelResult, ModelSpec, Term]
 
 
 def slow(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
-    """Two kinds of models decide: trends of the first one's outcome, and of another, the spread
-    between units. Supported where each trend's interval lies between `slowest` and `fastest`, units
-    a period, and each spread's below zero; not supported where a trend's lies wholly outside, or a
-    spread's above zero.
+    """Two kinds of models decide: trends in spending, all in the first one's units, and those in
+    outcomes whose names the claim's `better` knows as a spread between countries. Supported where
+    each trend's interval lies between `slowest` and `fastest`, units a period, and each spread's
+    below zero; not supported where a trend's lies wholly outside, or a spread's above zero.
     """
     found = _found(claim, results)
-    trends = [one for one in found if one[0].outcome == found[0][0].outcome]
-    spreads = [t for m, _, t in found if m.outcome != found[0][0].outcome]
-    if not spreads:
+    spreads = [t for m, _, t in found if claim.improvement(m.outcome) == -1]
+    others = [one for one in found if claim.improvement(one[0].outcome) is None]
+    trends = [one for one in others if one[0].outcome == others[0][0].outcome]
+    if not (trends and spreads):
         return not_run(claim)
     low, high = claim.parameters["slowest"], claim.parameters["fastest"]
     inside = all(low <= t.conf_low and t.conf_high <= high for _, _, t in trends)
@@ -85,7 +86,7 @@ def _found(claim: Claim, results: StudyResults) -> list[Found]:
 def _decided(claim: Claim, found: list[Found], inside: bool, outside: bool, why: str) -> Verdict:
     ruling: Ruling = "supported" if inside else "not supported" if outside else "inconclusive"
     cautions = dict.fromkeys(warning for model, _, _ in found for warning in model.warnings)
-    why = " ".join([why, *(f"{text[0].upper()}{text[1:]}." for text in cautions)])
+    why = f"{why} To be read with it: {'; '.join(cautions)}." if cautions else why
     if any(model.inference.override for model, _, _ in found):
         ruling, why = "inconclusive", OVERRIDDEN
     return Verdict(claim, ruling, "description", why, leaves_open=claim.leaves_open)

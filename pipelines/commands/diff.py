@@ -12,7 +12,7 @@ from data.panels.build import build_panel
 from data.panels.diff import PanelChange, compare, stages
 from data.panels.store import read_panel
 from models.fitting import fit_study
-from models.results import Term, as_json
+from models.results import ModelResult, Term, as_json
 from models.study import Study
 from models.study.file import read_study
 from models.verdicts import headline
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     earlier = _runs_by(study, session, first)
     old, new = _editions(study, session, first, last)
     same = next((r for r in reversed(earlier) if _same_editions(_stored(r), old)), None)
-    change, (model, before) = compare(old, new), headline(fit_study(study, old))
+    change, (model, before) = compare(old, new), _speaking(study, old)
     published = _published(same, model.id, before.term)
     moves = _moves_since(published, study, model.id, old) if published else []
     after, between = _moves_between(study, model.id, before, old, new)
@@ -102,6 +102,17 @@ def _own_edition(study: Study, session: Session, day: date) -> Panel:
             f"choose a later date, and `regsi run {study.path}` whenever the file changes",
         )
     return _stored(earlier[-1])
+
+
+def _speaking(study: Study, panel: Panel) -> tuple[ModelResult, Term]:
+    """The headline's model and coefficient; no more models are fitted than it takes to find it."""
+    chosen = study.multiverse.model if study.multiverse else None
+    order = sorted(study.models, key=lambda m: (m.id != chosen, m.role != "estimate"))
+    for spec in order:
+        model, term = headline(fit_study(study, panel, spec.id))
+        if term.term in spec.treatment[:1]:
+            return model, term
+    return headline(fit_study(study, panel, order[0].id))
 
 
 def _headline(study: Study, model: str, panel: Panel) -> Term:

@@ -234,6 +234,20 @@ def test_conley_is_audited_where_a_study_chooses_it(tmp_path: Path) -> None:
     assert "(conley)" in audit.sentence
 
 
+def test_conley_s_audit_rests_on_the_rows_that_have_a_place(tmp_path: Path) -> None:
+    study, panel = prepare(tmp_path, 11, 0.0, with_inference('kind = "conley", km = 500'))
+    number = panel.frame["geo"].str[1:].astype(float)
+    lat = (number // 8).where(number % 9 != 0)
+    frame = panel.frame.assign(lat=lat, lon=3.0 * (number % 8))
+    setting = lay_out(study, Panel("p", frame, "geo", "year", "country", panel.columns, "0"))
+    held = trial(setting)
+    assert len(held.audited.x) == setting.fitted.n_obs < frame["lat"].notna().sum()
+    (judge,) = (judge for judge in held.judges if judge.kind == "conley")
+    sample = held.audited.sample
+    found = judge.p_values(fit_placebos(sample, sample.basis, held.audited.x[:, None]))
+    assert found == pytest.approx([setting.fitted.terms[0].p_value], rel=1e-7)
+
+
 def with_inference(how: str) -> str:
     """The study with another inference of its main model."""
     own = STUDY[STUDY.index("inference = {") : STUDY.index("[multiverse]")]

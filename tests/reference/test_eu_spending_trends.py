@@ -107,7 +107,7 @@ def test_a_verdict_on_a_common_trend_says_what_its_error_takes_for_granted(
     total = judge(read_claim("Q1"), results).reason
     assert "The spread between countries may grow or shrink: 0.0" in total
     for reason in (total, judge(read_claim("Q2"), results).reason):
-        assert reason.count("Trend is the same for all units in a period: its error rests on") == 1
+        assert reason.count("trend is the same for all units in a period: its error rests on") == 1
     assert "the same for all units" not in judge(read_claim("Q3"), results).reason
 
 

@@ -148,6 +148,20 @@ def test_one_series_for_all_units_is_warned_of(tmp_path: Path, panel: Panel) -> 
     assert own.warnings == ()
 
 
+def test_years_since_a_unit_s_own_start_are_the_same_series(tmp_path: Path, panel: Panel) -> None:
+    """What tells units apart for good is taken away by their effects, or by differences."""
+    body = '[variables]\nsince = "year - 2000 + fixed"\n'
+    both = '{ by = ["parent", "time"] }'
+    for text in (
+        within("since", effects=["unit"], inference=both),
+        model_text("first-difference", "y", "since", (), [], both, "constant = false"),
+    ):
+        (said,) = fit_one(tmp_path, panel, body + text).warnings
+        assert said.startswith("since is the same for all units in a period")
+    between = fit_one(tmp_path, panel, body + model_text("pooled", "y", "since", (), [], both))
+    assert between.warnings == ()
+
+
 def test_a_trace_of_noise_does_not_make_it_regional(tmp_path: Path, panel: Panel) -> None:
     body = '[variables]\nnoisy = "national + x / 50"\n'
     result = fit_one(tmp_path, panel, body + within("noisy", inference=CLUSTER))

@@ -308,6 +308,18 @@ def test_error_bars_against_the_rule_decide_nothing_wherever_they_stand() -> Non
         ("temporary_contracts", None),
         ("part_time_employment", None),
         ("population", None),
+        ("underemployment_rate", -1),
+        ("out_of_employment", -1),
+        ("without_employment", -1),
+        ("gender_employment_gap", None),
+        ("emp_loss", None),
+        ("informal_employment_share", None),
+        ("youth_employment_temp", None),
+        ("fixed_term_emp_rate", None),
+        ("self_employment_rate", None),
+        ("self_reported_unemp", -1),
+        ("teen_emp_rate_less_all", 1),
+        ("youth_employment", 1),
     ],
 )
 def test_which_way_an_outcome_improves(claim: str, outcome: str, better: int | None) -> None:
@@ -352,7 +364,7 @@ def test_a_null_claim_needs_an_interval_inside_its_margin(
     [(0.1, 0.05, "supported"), (0.6, 0.05, "not supported"), (0.25, 0.1, "inconclusive")],
 )
 def test_a_claim_that_something_grows_slowly(estimate: float, error: float, ruling: str) -> None:
-    shrinking = replace(trend("spread", -0.1, 0.03, None), outcome="spread")
+    shrinking = replace(trend("spread", -0.1, 0.03, None), outcome="total_spread")
     case = deciding("Q1", trend("total", estimate, error, None), shrinking)
     assert judge(read_claim("Q1"), case).ruling == ruling
 
@@ -366,10 +378,14 @@ def test_a_claim_that_something_grows_slowly(estimate: float, error: float, ruli
     ],
 )
 def test_what_grows_slowly_must_not_drift_apart(slope: float, ruling: str, said: str) -> None:
-    spread = replace(trend("spread", slope, 0.03, None), outcome="spread")
-    verdict = judge(read_claim("Q1"), deciding("Q1", trend("total", 0.1, 0.05, None), spread))
-    assert verdict.ruling == ruling
-    assert f"The spread between countries {said}: " in verdict.reason
+    spread = replace(trend("spread", slope, 0.03, None), outcome="total_spread")
+    total = trend("total", 0.1, 0.05, None)
+    per_head = replace(trend("per-head", 0.9, 0.01, None), outcome="total_per_head")
+    for models in ([total, spread], [spread, total], [total, per_head, spread]):
+        verdict = judge(read_claim("Q1"), deciding("Q1", *models))
+        assert verdict.ruling == ruling
+        assert f"The spread between countries {said}: " in verdict.reason
+    assert judge(read_claim("Q1"), deciding("Q1", total, per_head)).ruling == "not testable here"
     alone = deciding("Q1", trend("total", 0.1, 0.05, None))
     assert judge(read_claim("Q1"), alone).ruling == "not testable here"
 
@@ -377,7 +393,7 @@ def test_what_grows_slowly_must_not_drift_apart(slope: float, ruling: str, said:
 def test_a_verdict_carries_the_warnings_of_what_decides_it() -> None:
     warned = replace(trend("total", 0.01, 0.01, 0.05), warnings=("errors are too small",))
     verdict = judge(read_claim("Q2"), deciding("Q2", warned, margin=0.05))
-    assert verdict.reason.endswith(" Errors are too small.")
+    assert verdict.reason.endswith(" To be read with it: errors are too small.")
 
 
 def test_the_headline_is_found_in_models_that_name_their_terms_otherwise() -> None:
