@@ -271,9 +271,11 @@ def test_deviations_in_a_system(realdata: Path) -> None:
     swapped = dataclasses.replace(rows, errors=errors)
     fit = run_steps(collect_moments(swapped, done.fit.moments.Z, np.arange(140)))
     stata = [0.727932921656124, -0.184260186498120, 0.224022330130420, 0.927865140320423]
-    XTABOND2.agrees("estimate", fit.one.beta, stata, rel=1e-8)
+    recomputed = dataclasses.replace(XTABOND2, recomputed=True)
+    recomputed.agrees("estimate", fit.one.beta, stata, rel=1e-8)
     errors_of_stata = [0.0731442423329341, 0.0673002886099096, 0.0556544917555327]
-    XTABOND2.agrees("standard error", np.sqrt(np.diag(fit.robust1))[:3], errors_of_stata, rel=1e-8)
+    found = np.sqrt(np.diag(fit.robust1))[:3]
+    recomputed.agrees("standard error", found, errors_of_stata, rel=1e-8)
     assert done.fit.one.beta[0] == pytest.approx(fit.one.beta[0], abs=0.05)
 
 
@@ -286,7 +288,8 @@ def test_dpd_style_sargan(realdata: Path) -> None:
     done = in_full(employment(realdata, STATA, names), spec)
     gap = done.fit.moments.Z.T @ done.fit.one.residuals
     ours = 2 * float(gap @ done.fit.one.weight @ gap) / 0.12905811349694**2
-    GRETL.agrees("Sargan, rescaled", ours, 190.94890468243, rel=1e-6)
+    recomputed = dataclasses.replace(GRETL, recomputed=True)
+    recomputed.agrees("Sargan, rescaled", ours, 190.94890468243, rel=1e-6)
 
 
 @pytest.mark.case("C.EmplUK.anderson_hsiao")
@@ -308,7 +311,8 @@ def test_anderson_hsiao_as_two_stages(realdata: Path) -> None:
     noise = float(linear.residuals @ linear.residuals) / (len(y) - 4)
     plm = [0.00823815178660922, 0.162948381337695, 0.0550716067788362, 0.0455170647309211]
     assert (len(y), len(y) - len(terms)) == (611, 607)
+    recomputed = dataclasses.replace(STORED["C"], recomputed=True)
     theirs = [-0.0217538662469745, 0.045874218051893, -0.502271378945479, 0.449232298975289]
-    STORED["C"].agrees("estimates", linear.beta, theirs, rel=1e-9)
+    recomputed.agrees("estimates", linear.beta, theirs, rel=1e-9)
     errors = np.sqrt(noise * np.diag(linear.bread))
-    STORED["C"].agrees("standard error", errors, plm, rel=1e-9)
+    recomputed.agrees("standard error", errors, plm, rel=1e-9)

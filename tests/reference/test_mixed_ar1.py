@@ -20,7 +20,7 @@ from tests.canonical_designs import us_states
 from tests.reference_record import Reference
 
 pytestmark = pytest.mark.realdata
-NLME = Reference("R 4.2.2: nlme 3.1-162")
+NLME = Reference("R 4.2.2: nlme 3.1-162", recomputed=True)
 
 
 def restricted(parameters: Floats, y: Floats, X: Floats) -> tuple[float, Floats, Floats]:

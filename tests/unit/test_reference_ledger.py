@@ -38,6 +38,28 @@ def test_only_claimed_entries_are_counted(monkeypatch: pytest.MonkeyPatch) -> No
     assert found == {"A.two": set()}
 
 
+def test_what_a_test_recomputes_earns_its_claim_and_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The page has its number in a column of its own, and the ledger a count apart."""
+    for module in (reference_record, reference_ledger):
+        monkeypatch.setattr(module, "entries", lambda: {"A.one": EXACT})
+    monkeypatch.setattr(reference_record, "ledger", lambda: Ledger({}, {}, {}, {}))
+    monkeypatch.setattr(reference_record, "claimants", lambda _: ["test_some.py"])
+    monkeypatch.setenv(reference_record.FOLDER, str(tmp_path))
+    with claiming(["A.one"]) as found:
+        Reference("R", recomputed=True).agrees("x", 0.1234567890, 0.123456789012345, rel=1e-7)
+        assert found == {"A.one": {"coef.x"}}
+        Reference("R").agrees("df", 12.0, 12.0, rel=1e-9)
+    lines = [line.split(" | ") for line in reference_record.page(tmp_path).splitlines()]
+    (place,) = (line for line in lines if "ours" in line and "theirs" in line)
+    ours, recomputed = place.index("ours"), place.index("recomputed")
+    rows = [line for line in lines if len(line) == len(place) and "A.one" in line]
+    shown = {(row[ours], row[recomputed]) for row in rows}
+    assert shown == {("", "0.12345679"), ("12", "")}
+    assert "| A.one | 1 | 1 | 2 | some |  |" in reference_record.page(tmp_path)
+
+
 def test_claims_and_literals_of_a_module(tmp_path: Path) -> None:
     (tmp_path / "values.toml").write_text('["B.of.table"]\nse = [0.5]\n', "utf-8")
     module = tmp_path / "test_some.py"
