@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import atexit
+import errno
 import json
 import os
 import platform
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -115,25 +117,37 @@ def _version() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (contract: 0, 2, 3, 4, 5; 1 anything else)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in arguments
+    home = default_home()
     try:
         args = parser().parse_args(arguments)
-        home = checked_home(args.home or default_home())
-        session = Session(home, checked_source(args.from_dir), args.as_of, args.quiet or args.json)
+        home = args.home or home
+        source = checked_source(args.from_dir)
+        session = Session(checked_home(home), source, args.as_of, args.quiet or args.json)
         # each command lives in its own module, imported only when it is called: `fit` starts fast
         command = import_module(f"pipelines.commands.{args.command}")
         document, text = command.run(args, session)
         _print(document, text, args.json)
-    except RegsiError as error:
-        return _fail(str(error), error.exit_code, debug)
-    except OSError as error:  # a full disk, a missing right, a folder where a file belongs
-        return _fail(*_system_fault(error), debug)
-    except KeyboardInterrupt:
-        return _fail("regsi: interrupted; what was finished is kept", 1, debug)
-    except Exception as error:  # the last resort: no traceback unless asked for
-        what = f"{type(error).__name__}: {error}".replace("\n", " ")
-        return _fail(f"regsi: {what}; run again with --debug and report it", 1, debug)
+    except (Exception, KeyboardInterrupt) as error:
+        message, code = _told(error, home)
+        _say_error(message, "--debug" in arguments)
+        return code
     return 0
+
+
+def _told(error: BaseException, home: Path) -> tuple[str, int]:
+    """What is said of an error, and the exit code; no traceback unless asked for."""
+    # DuckDB answers Ctrl-C with a RuntimeError of its own
+    if isinstance(error, KeyboardInterrupt) or str(error) == "Query interrupted":
+        return "regsi: interrupted; what was finished is kept", 1
+    if isinstance(error, RegsiError):
+        return str(error), error.exit_code
+    if any(os.strerror(number) in str(error) for number in (errno.ENOSPC, errno.EDQUOT)):
+        where = getattr(error, "filename", None) or home
+        return f"{where}: the disk is full; free some space, then do it again", 1
+    if isinstance(error, OSError):  # a missing right, a folder where a file belongs
+        return _system_fault(error)
+    what = f"{type(error).__name__}: {error}".replace("\n", " ")
+    return f"regsi: {what}; run again with --debug and report it", 1
 
 
 def _system_fault(error: OSError) -> tuple[str, int]:
@@ -157,14 +171,18 @@ def _print(document: Any, text: str, as_json: bool) -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # `regsi ... | head` is no fault
         sys.stderr.close()
+    except OSError as error:
+        todo = "send it elsewhere: the work itself is done"
+        raise RegsiError("standard output", f"the system says: {error.strerror}", todo) from None
 
 
-def _fail(message: str, code: int, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    if sys.stderr is not None:
-        print(f"error: {message}", file=sys.stderr)
-    return code
+def _say_error(message: str, debug: bool) -> None:
+    if sys.stderr is None:  # closed by the caller
+        return
+    with suppress(OSError):  # whoever read it has gone
+        if debug:
+            traceback.print_exc()
+        print(f"error: {message}", file=sys.stderr, flush=True)
 
 
 def entry() -> NoReturn:
@@ -176,7 +194,10 @@ def entry() -> NoReturn:
     """
     keep_freed()
     collect_rarely()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end like that of Ctrl-C
     code = main()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not disturb the end
+        signal.signal(number, signal.SIG_IGN)
     atexit._run_exitfuncs()  # stops Prefect's server, among others
     for stream in (sys.stdout, sys.stderr):
         # whoever read it has gone, or it was closed: for that, or from the start (None)

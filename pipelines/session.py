@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,8 @@ class Session:
     def say(self, text: str) -> None:
         """One plain line of progress on stderr: stdout belongs to results."""
         if not self.quiet and sys.stderr is not None:
-            print(text, file=sys.stderr, flush=True)
+            with suppress(OSError):  # whoever read it has gone: the work goes on
+                print(text, file=sys.stderr, flush=True)
 
     @contextmanager
     def step(self, doing: str) -> Iterator[None]:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from data.warehouse import Warehouse
+
 REGSI = shlex.join([sys.executable, "-m", "pipelines.cli"])
 
 
@@ -40,3 +42,24 @@ def test_a_reader_that_leaves_early_is_no_fault(tmp_path: Path) -> None:
     assert found.returncode == 0
     assert found.stderr == ""
     assert found.stdout.startswith("dataset")
+
+
+@pytest.mark.parametrize("redirected", ["2>&1 | head -1", "2>/dev/full"])
+def test_a_reader_of_progress_who_leaves_early_does_not_stop_the_work(
+    redirected: str, tmp_path: Path
+) -> None:
+    found = shell(f"REGSI ingest simulated {redirected}", tmp_path)
+    assert found.returncode == 0, found.stderr
+    with Warehouse(tmp_path / "var") as warehouse:
+        assert len(warehouse.datasets()) == 7
+
+
+def test_an_error_keeps_its_code_where_its_reader_has_gone(tmp_path: Path) -> None:
+    found = shell("REGSI fit nothing --debug 2>/dev/full", tmp_path)
+    assert (found.returncode, found.stdout, found.stderr) == (2, "", "")
+
+
+def test_results_that_cannot_be_written_are_an_error_of_their_own(tmp_path: Path) -> None:
+    found = shell("REGSI list sources >/dev/full", tmp_path)
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: standard output: the system says: No space left")
