@@ -13,6 +13,8 @@ from pathlib import Path
 
 from data.errors import BadInput
 
+ROOM = 256  # bytes of a path, for what is kept below the home
+
 
 @dataclass(frozen=True)
 class Session:
@@ -41,9 +43,17 @@ class Session:
 
 
 def checked_home(home: Path) -> Path:
-    """`home`, which need not exist yet. Raises BadInput for a file in its place."""
+    """`home`, which need not exist yet. Raises BadInput where no home can be."""
+    todo = "give --home (or REGSI_HOME) a folder"
     if home.exists() and not home.is_dir():
-        raise BadInput(str(home), "is not a folder", "give --home (or REGSI_HOME) a folder")
+        raise BadInput(str(home), "is not a folder", todo)
+    path = str(home.absolute())
+    odd = next((mark for mark in "?\\" if mark in path), None)
+    if odd:
+        what = f"its path holds {odd!r}, which DuckDB takes for more than a letter"
+        raise BadInput(path, what, f"{todo} whose path has none")
+    if len(os.fsencode(path)) > os.pathconf("/", "PC_PATH_MAX") - ROOM:
+        raise BadInput(path, "its path is too long for what is kept there", f"{todo} nearer by")
     return home
 
 

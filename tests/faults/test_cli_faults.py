@@ -194,6 +194,18 @@ def test_a_file_in_the_place_of_home_is_refused(
         _refused(code, 2, capsys, "file: is not a folder; give --home")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("what?", r"what\?: .*DuckDB"), ("back\\slash", "DuckDB"), ("x/" * 1980, "is too long")],
+)
+def test_a_home_whose_path_is_of_no_use_is_named(
+    name: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["list", "vintages"], ["publish", "us-public-capital"]):
+        code = main([*command, "--home", str(tmp_path / name)])
+        _refused(code, 2, capsys, f"{message}.*; give --home")
+
+
 def test_a_place_that_cannot_be_written_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
