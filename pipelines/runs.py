@@ -6,14 +6,20 @@ run, and a second attempt finds it finished.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import platform
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from data.errors import BadInput
@@ -100,18 +106,42 @@ def finished_runs(home: Path) -> list[Run]:
     return sorted(found, key=lambda run: (run.manifest["created"], run.id))
 
 
-def new_folder(home: Path, identity: str) -> Path:
-    """An empty folder to prepare a run in; `finish` moves it into place in one step."""
-    folder = runs_folder(home) / f".preparing-{identity}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+def published_before(home: Path, identity: str) -> Run | None:
+    """The run of that id, if it is there with every file that its manifest lists."""
+    if not (runs_folder(home) / identity / "run.json").exists():
+        return None
+    run = find_run(home, identity)
+    whole = all((run.folder / name).is_file() for name in run.manifest["files"])
+    return run if whole else None
+
+
+@contextmanager
+def preparing(home: Path, identity: str) -> Iterator[Path]:
+    """An empty folder of this process's own to prepare a run in; what `finish` leaves of it goes.
+
+    What killed processes left goes too, as soon as one begins while no other prepares a run.
+    """
+    runs = runs_folder(home)
+    runs.mkdir(parents=True, exist_ok=True)
+    with (runs / ".preparing").open("w") as lock:
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in runs.glob(".preparing-*"):
+                shutil.rmtree(left, ignore_errors=True)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with TemporaryDirectory(dir=runs, prefix=f".preparing-{identity}-") as scratch:
+            folder = Path(scratch) / identity  # others may read it; the one around it is private
+            folder.mkdir()
+            yield folder
 
 
 def finish(
     home: Path, identity: str, folder: Path, inputs: dict[str, Any], timings: dict[str, float]
 ) -> Run:
-    """Writes the manifest into a prepared folder and moves it into place."""
+    """Writes the manifest into a prepared folder and moves it into place in one step.
+
+    If another process has finished the same run meanwhile, that one stays and is returned.
+    """
     paths = [path for path in folder.rglob("*") if path.is_file()]
     names = sorted(path.relative_to(folder).as_posix() for path in paths)
     manifest: dict[str, Any] = {
@@ -126,6 +156,20 @@ def finish(
     }
     (folder / "run.json").write_text(json.dumps(manifest, indent=1), "utf-8")
     final = runs_folder(home) / identity
-    shutil.rmtree(final, ignore_errors=True)
-    folder.rename(final)
+    while not _moved(folder, final):
+        if there := published_before(home, identity):
+            return there
+        with suppress(FileNotFoundError):  # another process was quicker
+            final.rename(folder.with_name(token_hex(8)))  # files are missing: it goes with the rest
     return Run(identity, final, manifest, new=True)
+
+
+def _moved(folder: Path, final: Path) -> bool:
+    """Moves a folder, unless something is in its place: `rename` never replaces a full folder."""
+    try:
+        folder.rename(final)
+    except OSError as fault:
+        if fault.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    return True

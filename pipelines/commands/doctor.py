@@ -16,7 +16,7 @@ from data.errors import RegsiError
 from data.recipes import dataset_ids, dataset_recipe
 from data.warehouse import Warehouse
 from pipelines import steps
-from pipelines.runs import PROJECT, finished_runs, runs_folder, sha256_of
+from pipelines.runs import PROJECT, finished_runs, sha256_of
 from pipelines.session import Session
 
 PATIENCE = 4.0  # seconds for a publisher to answer at all
@@ -85,10 +85,8 @@ def _warehouse(session: Session) -> Iterator[Finding]:
 
 
 def _runs(session: Session) -> Iterator[Finding]:
-    left = list(runs_folder(session.home).glob(".preparing-*"))
-    todo = f"interrupted runs can go: rm -r {' '.join(map(str, left))}" if left else ""
     try:
-        yield _finding("runs", f"{len(finished_runs(session.home))} finished", todo)
+        yield _finding("runs", f"{len(finished_runs(session.home))} finished")
     except RegsiError as error:
         yield _finding("runs", f"{error.where} {error.what}", error.todo)
 

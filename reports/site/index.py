@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,15 +45,18 @@ def write_index(home: Path) -> Path:
     """Writes `site/index.html` over the runs in `home/runs`; returns its path.
 
     Studies in alphabetical order; of each the newest run comes first and older ones are links.
-    Raises BadInput for a run whose summary cannot be read.
+    One process after the other, so that none lists less than the one before; and the page is
+    replaced whole. Raises BadInput for a run whose summary cannot be read.
     """
     site = home / "site"
     site.mkdir(parents=True, exist_ok=True)
     page = templates().get_template("site/index.html")
-    text = page.render(css=Markup(stylesheet()), studies=_by_study(entries(home)))
-    path = site / "index.html"
-    path.write_text(text, encoding="utf-8")
-    return path
+    draft = site / ".index.html"
+    with (site / ".index").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        text = page.render(css=Markup(stylesheet()), studies=_by_study(entries(home)))
+        draft.write_text(text, encoding="utf-8")
+        return draft.replace(site / "index.html")
 
 
 def entries(home: Path) -> list[Entry]:
