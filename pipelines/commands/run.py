@@ -14,6 +14,9 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
     """Refreshes the named studies (none: the bundled ones) and names the briefs."""
     _settle_prefect(session)
     session.say("starting the flow (Prefect's server takes about 15 s to start) ...")
+    from pipelines.server import start_where_none_is_set
+
+    start_where_none_is_set()
     from pipelines.flows import refresh
 
     runs = refresh(
