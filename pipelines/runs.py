@@ -93,8 +93,9 @@ def find_run(home: Path, run: str) -> Run:
     manifest = folder / "run.json"
     try:
         facts = json.loads(manifest.read_text("utf-8"))
-        facts["study"]["id"], facts["created"], facts["files"], facts["as_of"]  # what lists need
-    except (ValueError, KeyError, TypeError):
+        facts["study"]["id"], facts["created"], facts["as_of"]  # what lists need
+        facts["files"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
         todo = f"remove {folder}, then run the study again"
         raise BadInput(str(manifest), "is damaged", todo) from None
     return Run(folder.name, folder, facts)
