@@ -63,5 +63,7 @@ def _summary(runs: list[Run], session: Session) -> str:
         lines += [f"  {path}" for path in run.files("brief.html") + run.files("brief.pdf")]
     if runs:
         lines += ["", f"All studies: {session.home / 'site' / 'index.html'}", "Next:"]
-        lines += [f"  {command:<44}{what}" for command, what in _next(runs[0])]
+        next_ones = _next(runs[0])
+        wide = max(len(command) for command, _ in next_ones)
+        lines += [f"  {command:<{wide}}  {what}" for command, what in next_ones]
     return "\n".join(lines)

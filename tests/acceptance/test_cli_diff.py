@@ -117,6 +117,34 @@ def test_revisions_periods_and_units_each_get_their_share(
     assert (document["new_periods"], document["new_units"]) == (["2002"], ["C"])
 
 
+SECOND = """
+[[model]]
+id = "second"
+estimator = "pooled"
+outcome = "y"
+treatment = "x2"
+inference = { kind = "classical" }
+"""
+
+
+def test_a_model_on_a_column_that_came_later_does_not_stand_in_the_way(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study.write_text(STUDY + SECOND)
+    document = _diff(study, capsys, "2020-06-01")
+    assert document["model"] == "m"
+    assert document["published"]["estimate"] == pytest.approx(slope(OLD), rel=1e-12)
+
+
+def test_a_placebo_that_stands_first_is_no_headline(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, own = STUDY.split("[[model]]")
+    placebo = own.replace('id = "m"', 'id = "before"\nrole = "placebo"')
+    study.write_text("[[model]]".join([first, placebo, own]))
+    assert _diff(study, capsys, "2020-06-01")["model"] == "m"
+
+
 def test_a_changed_definition_and_changed_code_are_told_apart(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
