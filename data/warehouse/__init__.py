@@ -16,7 +16,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from data.errors import BadInput, RegsiError
 from data.recipes import ID
-from data.sql import listed, literal, statement
+from data.sql import listed, literal, quoted, statement
 from data.warehouse.vintages import ATTACHED, OPEN_END, Vintage, day, tables
 
 FILE = f"{ATTACHED}.duckdb"
@@ -142,13 +142,16 @@ class Warehouse:
         )
 
     def read_through(self) -> None:
-        """Reads every block, whose checksums tell of damage; BadInput at the end of the `with`."""
-        for dataset in self.datasets():
-            t = tables(dataset)
-            for table in (t.cells, t.series, t.periods):
-                self.connection.sql(statement("SELECT * FROM {table}", table=table)).aggregate(
-                    "count(columns(*))"
-                ).fetchall()
+        """Reads every value, so that checksums tell of damage: BadInput at the `with`'s end."""
+        held = self.connection.execute(
+            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ?",
+            [ATTACHED],
+        ).fetchall()
+        for schema, name in held:
+            table = f"{quoted(schema)}.{quoted(name)}"
+            self.connection.sql(statement("SELECT * FROM {table}", table=table)).aggregate(
+                "bit_xor(hash(columns(*)))"  # a count would not read the values
+            ).fetchall()
 
     def quarantine(self, dataset: str | None = None) -> DuckDBPyRelation:
         """Rows set aside, each with rule and reason; `loaded` says whether the rest was taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from pipelines.steps import refreshable
 
 DATASET = "testland/sim_r_lfu3pers"
 FILE = "sim_r_lfu3pers.tsv.gz"
+BLOCK = 262_144  # bytes, after three headers of 4,096
 HEAD = f"""publisher = "Testland"
 licence = "free"
 level = "regional"
@@ -227,6 +229,33 @@ def test_a_damaged_block_met_by_a_load_is_told_with_the_way_out(
     (tmp_path / "source" / FILE).write_bytes(revised)
     _refused(_ingest(tmp_path), 2, capsys, r"duckdb: cannot be read \(.*move it away, then: regsi")
     file.write_bytes(sound)
+
+
+def test_the_doctor_finds_a_damaged_block_of_any_table(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.commands.doctor._sources", list)
+    file = home / "warehouse.duckdb"
+    sound = file.read_bytes()
+    for block in blocks_of_values(home):
+        start = 12_288 + block * BLOCK + 5_000
+        file.write_bytes(sound[:start] + bytes(range(250)) + sound[start + 250 :])
+        assert main(["doctor", "--home", str(home), "--json"]) == 0
+        found = {x["check"]: x for x in json.loads(capsys.readouterr().out)}["warehouse"]
+        assert "cannot be read" in found["finding"], block
+        assert "move it away" in found["todo"]
+    file.write_bytes(sound)
+
+
+def blocks_of_values(home: Path) -> list[int]:
+    """The blocks of the file in which the tables' values are."""
+    with Warehouse(home) as warehouse:
+        names = "SELECT format('{}.{}', schema_name, table_name) FROM duckdb_tables()"
+        found = set()
+        for (name,) in warehouse.connection.sql(names).fetchall():
+            kept = warehouse.connection.sql(f"SELECT block_id FROM pragma_storage_info('{name}')")
+            found |= {block for (block,) in kept.fetchall() if block >= 0}
+        return sorted(found)
 
 
 @pytest.mark.parametrize("content", [b"", b"junk\n", None], ids=["empty", "junk", "cut"])
