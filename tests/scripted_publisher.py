@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,7 +26,8 @@ EDITION = {"ETag": '"edition-1"', "Last-Modified": "Fri, 02 Jan 2026 12:00:00 GM
 @dataclass
 class Reply:
     """One answer of the server; `cut` sends so many bytes of the body and drops the line,
-    `unframed` leaves the body's length unsaid."""
+    `unframed` leaves the body's length unsaid, `drip` sends `lines` more headers and then the body
+    byte by byte, one in so many seconds."""
 
     status: int = 200
     body: bytes = PACKED
@@ -35,6 +36,8 @@ class Reply:
     silence: float = 0.0
     reset: bool = False
     unframed: bool = False
+    drip: float = 0.0
+    lines: int = 0
 
 
 @dataclass
@@ -77,8 +80,23 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if not reply.unframed:
             self.send_header("Content-Length", str(len(reply.body)))
+        if reply.drip:
+            self.drip(reply)
+            return
         self.end_headers()
         self.wfile.write(reply.body[: reply.cut])
+
+    def drip(self, reply: Reply) -> None:
+        """As long as somebody listens."""
+        with suppress(OSError):
+            for number in range(reply.lines):
+                self.send_header(f"X-{number}", "more")
+                self.flush_headers()
+                time.sleep(reply.drip)
+            self.end_headers()
+            for byte in reply.body[: reply.cut]:
+                self.wfile.write(bytes([byte]))
+                time.sleep(reply.drip)
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""

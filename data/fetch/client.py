@@ -22,6 +22,7 @@ import httpx
 
 from data.errors import BadInput, RegsiError, SourceOutOfReach
 from data.fetch.answers import OPENING, CutShort, Fault, Oversized, Ticket, judge, judge_text
+from data.fetch.deadline import Deadline, OverdueError
 from data.fetch.pace import Pace
 from data.fetch.partial import Partial
 
@@ -135,6 +136,8 @@ class Client:
                     return Fetched(url, None, known.etag, known.last_modified, datetime.now(UTC))
                 self._check_status(url, answer, part)
                 part.receive(answer.status_code, answer.headers, self._pieces(url, answer))
+        except OverdueError:
+            raise _Transient(f"was not done after {self.limits.transfer:g} s") from None
         except httpx.TimeoutException:
             raise _Transient("the publisher fell silent") from None
         except httpx.HTTPError as error:
@@ -156,7 +159,12 @@ class Client:
             for _ in range(self.limits.redirects + 1):
                 self._check_host(url, target)
                 self._keep_pace(url, target)
-                with session.stream("GET", target, headers=headers) as answer:
+                with (
+                    Deadline(self.limits.transfer) as deadline,
+                    session.stream(
+                        "GET", target, headers=headers, extensions={"trace": deadline.trace}
+                    ) as answer,
+                ):
                     if not answer.has_redirect_location:
                         yield answer
                         return
@@ -204,15 +212,12 @@ class Client:
         raise BadInput(url, told, ASK_LESS if status == 413 else ASK_RIGHT)
 
     def _pieces(self, url: str, answer: httpx.Response) -> Iterator[bytes]:
-        """The body as sent, within the limits of size and time."""
-        clock, received = self.pace.clock, 0
-        until = clock.now() + self.limits.transfer
+        """The body as sent, within the limit of size."""
+        received = 0
         for piece in answer.iter_raw():
             received += len(piece)
             if received > self.limits.size:
                 raise SourceOutOfReach(url, f"sends more than {self.limits.size:,} bytes", ASK_LESS)
-            if clock.now() > until:
-                raise _Transient(f"was not done after {self.limits.transfer:.0f} s")
             yield piece
 
     def _judge(self, url: str, part: Partial) -> Ticket | None:
@@ -275,7 +280,7 @@ def _opening(answer: httpx.Response) -> bytes:
 
 def _retry_after(wish: str, now: float) -> float:
     """Seconds that a Retry-After header asks for, given as a number or a date; 0 if neither."""
-    if wish.isdigit():
+    if wish.isascii() and wish.isdigit():
         return float(wish)
     try:
         return max(0.0, parsedate_to_datetime(wish).timestamp() - now)

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import socket
+import time
 import zipfile
 from dataclasses import replace
 from email.utils import formatdate
@@ -71,6 +72,7 @@ PASSING = {
     "500": (Reply(500, b"oops"), 1.0),
     "502": (Reply(502, b""), 1.0),
     "503": (Reply(503, b""), 1.0),
+    "503 with a wish that is no number": (Reply(503, b"", {"Retry-After": "²"}), 1.0),
     "503 with a date": (Reply(503, b"", {"Retry-After": formatdate(NOW + 60)}), 60.0),
     "fault 500 in 200": (Reply(body=soap_fault(500, "INTERNAL")), 1.0),
     "not yet available": (Reply(body=soap_fault(100, "DATA_NOT_YET_AVAILABLE")), 1.0),
@@ -185,6 +187,27 @@ def test_what_lasts_is_one_clear_message(
     assert str(caught.value).startswith(publisher.url())
     assert len(publisher.asked) == attempts
     assert held.read_bytes() == b"the edition before"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(drip=0.02, lines=1000),
+        Reply(drip=0.02, body=TABLE),
+        Reply(drip=0.02, body=TABLE, unframed=True),
+    ],
+    ids=["headers", "body", "body of unsaid length"],
+)
+def test_an_answer_that_drips_in_is_cut_off(
+    reply: Reply, publisher: Publisher, hours: Hours, tmp_path: Path
+) -> None:
+    publisher.will(reply)
+    client = make_client(tmp_path, hours, replace(SHORT, transfer=0.3, attempts=2))
+    began = time.monotonic()
+    with pytest.raises(SourceOutOfReach, match=r"was not done after 0\.3 s \(asked 2 times\)"):
+        client.fetch(publisher.url(), tmp_path / "made_up.tsv")
+    assert time.monotonic() - began < 3
+    assert not (tmp_path / "made_up.tsv").exists()
 
 
 def test_a_zip_bomb_is_not_kept(publisher: Publisher, hours: Hours, tmp_path: Path) -> None:
