@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data.errors import BadInput
 from models.absorb import is_nested
 from models.design import Codes, Floats
 from models.engine.two_way import LargeFit, TwoWaySums, clustered, solve
@@ -38,12 +39,15 @@ class LargePanel:
 def within_large(panel: LargePanel, terms: tuple[str, ...]) -> LargeFit:
     """Coefficients of the regressors with unit and time effects, clustered (CR1).
 
-    Raises BadInput for regressors that the effects absorb, or a single cluster.
+    Raises BadInput for a value that is missing or infinite, weights that are not positive,
+    regressors that the effects absorb, or a single cluster.
     """
+    _require_weights(panel)
     n_units, n_periods = int(panel.unit.max()) + 1, int(panel.time.max()) + 1
     cells = _cells(panel, n_units, n_periods)
     totals = cells.sum(axis=1)
     means = [_sums(panel, column, n_units) / totals for column in panel.columns]
+    _require_finite(means, terms)
     solution = solve(_two_way_sums(panel, cells, totals, means), terms)
     for j, mean in enumerate(means):  # from here on: what a unit and all its periods take away
         mean -= (cells @ solution.gamma[:, j]) / totals
@@ -51,6 +55,19 @@ def within_large(panel: LargePanel, terms: tuple[str, ...]) -> LargeFit:
     sizes = (len(panel.unit), n_units, n_periods, len(scores))
     nested = tuple(is_nested(effect, panel.cluster) for effect in (panel.unit, panel.time))
     return clustered(solution, scores.T @ scores, terms, sizes, (nested[0], nested[1]))
+
+
+def _require_weights(panel: LargePanel) -> None:
+    weights = panel.weights
+    if weights is not None and not 0 < weights.min() <= weights.max() < np.inf:  # NaN is neither
+        raise BadInput("weights", "not positive numbers everywhere", "drop those rows")
+
+
+def _require_finite(means: list[Floats], terms: tuple[str, ...]) -> None:
+    """A column's own cells are not looked at: one that is no number leaves none of its unit."""
+    for name, mean in zip(("the outcome", *terms), means, strict=True):
+        if not np.isfinite(mean).all():
+            raise BadInput(name, "a missing or infinite value", "drop those rows")
 
 
 def _cells(panel: LargePanel, n_units: int, n_periods: int) -> Floats:

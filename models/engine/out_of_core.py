@@ -18,6 +18,7 @@ import numpy as np
 from data.errors import BadInput
 from data.sql import literal, quoted, statement
 from models.design import Floats
+from models.engine.complete_rows import complete
 from models.engine.two_way import LargeFit, TwoWaySolution, TwoWaySums, clustered, solve
 
 WORD = 52  # periods in one word of a unit's pattern of presence: a float holds as many bits exactly
@@ -41,6 +42,11 @@ class PanelColumns:
         """Outcome and regressors."""
         return (self.outcome, *self.regressors)
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """All that must be numbers."""
+        return self.values if self.weights is None else (*self.values, self.weights)
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -54,9 +60,10 @@ class Limits:
 def within_out_of_core(parquet: str | Path, columns: PanelColumns, limits: Limits) -> LargeFit:
     """Two-way within with CR1 errors from Parquet files (a path, in which * is allowed).
 
-    Rows with a missing value in a column used are left out. Raises BadInput for files or columns
-    that are not there, weights that are not positive, two rows for a unit and period, more than
-    3,000 periods, a single cluster, or a regressor that the effects absorb.
+    Rows with a missing value in a column used, NULL or NaN, are left out. Raises BadInput for
+    files or columns that are not there, text or infinite values for numbers, weights that are not
+    positive, two rows for a unit and period, more than 3,000 periods, a single cluster, or
+    a regressor that the effects absorb.
     """
     limits.folder.mkdir(parents=True, exist_ok=True)
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -75,19 +82,22 @@ def within_relation(
 ) -> LargeFit:
     """The same from a table or subquery (SQL) of an open connection, within its own limits."""
     passes = _Passes(connection, columns)
-    passes.view(relation)
-    passes.unit_means()
-    solution = solve(passes.sums(), columns.regressors)
-    passes.take_away(solution.gamma)
-    meat, n_clusters = passes.meat(solution)
-    n_obs, n_units = passes.numbers("SELECT sum(n), count(*) FROM units")
-    sizes = (int(n_obs), int(n_units), len(solution.gamma), n_clusters)
-    return clustered(solution, meat, columns.regressors, sizes, passes.nested())
+    try:
+        passes.view(relation)
+        passes.unit_means()
+        solution = solve(passes.sums(), columns.regressors)
+        passes.take_away(solution.gamma)
+        meat, n_clusters = passes.meat(solution)
+        n_obs, n_units = passes.numbers("SELECT sum(n), count(*) FROM regsi_units")
+        sizes = (int(n_obs), int(n_units), len(solution.gamma), n_clusters)
+        return clustered(solution, meat, columns.regressors, sizes, passes.nested())
+    finally:
+        passes.forget()
 
 
 @dataclass(frozen=True)
 class _Passes:
-    """The SQL. `panel` has columns unit, time, cluster, w, v0 (outcome) to vk."""
+    """The SQL. `regsi_panel` has columns unit, time, cluster, w, v0 (outcome) to vk."""
 
     connection: duckdb.DuckDBPyConnection
     columns: PanelColumns
@@ -97,34 +107,37 @@ class _Passes:
         names = self.columns
         weights = "1.0" if names.weights is None else quoted(names.weights) + "::DOUBLE"
         values = [f"{quoted(name)}::DOUBLE AS v{j}" for j, name in enumerate(names.values)]
-        used = [*names.values, names.unit, names.time, names.cluster]
-        used += [] if names.weights is None else [names.weights]
-        try:
-            self._run(
-                """CREATE TEMP VIEW panel AS SELECT {unit} AS unit, {time} AS time,
-                {cluster} AS cluster, {weights} AS w, {values} FROM {relation} WHERE {known}""",
-                unit=quoted(names.unit),
-                time=quoted(names.time),
-                cluster=quoted(names.cluster),
-                weights=weights,
-                values=", ".join(values),
-                relation=relation,
-                known=" AND ".join(f"{quoted(name)} IS NOT NULL" for name in dict.fromkeys(used)),
-            )
-        except duckdb.Error as fault:
-            reason = str(fault).splitlines()[0]
-            raise BadInput(relation, reason, "check the path and the columns' names") from None
-        self._run("""CREATE TEMP TABLE periods AS SELECT time,
+        keys = (names.unit, names.time, names.cluster)
+        self._run(
+            """CREATE TEMP VIEW regsi_panel AS SELECT {unit} AS unit, {time} AS time,
+            {cluster} AS cluster, {weights} AS w, {values} FROM {relation} WHERE {known}""",
+            unit=quoted(names.unit),
+            time=quoted(names.time),
+            cluster=quoted(names.cluster),
+            weights=weights,
+            values=", ".join(values),
+            relation=relation,
+            known=complete(self.connection, relation, names.measured, keys),
+        )
+        self._run("""CREATE TEMP TABLE regsi_periods AS SELECT time,
             (row_number() OVER (ORDER BY time) - 1)::INTEGER AS code
-            FROM (SELECT DISTINCT time FROM panel)""")
+            FROM (SELECT DISTINCT time FROM regsi_panel)""")
+        if not self.n_periods:
+            raise BadInput(relation, "no row has all of the columns", "check where they are empty")
         if self.n_periods > MOST_PERIODS:
             what = f"{self.n_periods:,} periods, more than {MOST_PERIODS:,}"
             raise BadInput(relation, what, "exchange unit and time, or aggregate")
 
+    def forget(self) -> None:
+        """Takes away what was laid out: the connection is as it was."""
+        self._run("DROP VIEW IF EXISTS regsi_panel")
+        for name in ("units", "periods", "effects", "away"):
+            self._run("DROP TABLE IF EXISTS regsi_{name}", name=name)
+
     @cached_property
     def n_periods(self) -> int:
         """Number of periods, counted once: no query may run while another is being read."""
-        return int(self.numbers("SELECT count(*) FROM periods")[0])
+        return int(self.numbers("SELECT count(*) FROM regsi_periods")[0])
 
     def unit_means(self) -> None:
         """First pass: each unit's weight, rows, means, clusters and pattern of presence."""
@@ -135,18 +148,23 @@ class _Passes:
             for q in self._words
         )
         self._run(
-            """CREATE TEMP TABLE units AS SELECT unit, sum(w) AS total, count(*) AS n, min(w) AS w,
+            """CREATE TEMP TABLE regsi_units AS
+            SELECT unit, sum(w) AS total, count(*) AS n, min(w) AS w,
             min(cluster) = max(cluster) AS inside, {means}, {words}
-            FROM panel JOIN periods USING (time) GROUP BY unit""",
+            FROM regsi_panel JOIN regsi_periods USING (time) GROUP BY unit""",
             means=means,
             words=words,
         )
-        lowest, rows, met = self.numbers(
-            "SELECT min(w), sum(n), sum({met}) FROM units",
+        lowest, rows, met, finite = self.numbers(
+            """SELECT min(w), sum(n), sum({met}), bool_and(isfinite({all}))::INTEGER
+            FROM regsi_units""",
+            all=" + ".join(["total", *(f"m{j}" for j in self._all)]),
             met=" + ".join(f"bit_count(p{q})" for q in self._words),
         )
         if not lowest > 0:
             raise BadInput(str(self.columns.weights), "not positive everywhere", "drop those rows")
+        if not finite:
+            raise BadInput(", ".join(self.columns.measured), "an infinite value", "drop its row")
         if rows != met:
             what = f"{int(rows - met):,} rows repeat a unit and period"
             raise BadInput(f"{self.columns.unit}, {self.columns.time}", what, "keep one of each")
@@ -156,17 +174,18 @@ class _Passes:
         less = {j: f"(v{j} - m{j})" for j in self._all}
         pairs = [(i, j) for i in self._all for j in self._all if i <= j]
         rows = self._table(
-            """SELECT sum(panel.w), {sums}, {products} FROM panel JOIN units USING (unit)
-            JOIN periods USING (time) GROUP BY code ORDER BY code""",
-            sums=", ".join(f"sum(panel.w * {less[j]})" for j in self._all),
-            products=", ".join(f"sum(panel.w * {less[i]} * {less[j]})" for i, j in pairs),
+            """SELECT sum(regsi_panel.w), {sums}, {products}
+            FROM regsi_panel JOIN regsi_units USING (unit)
+            JOIN regsi_periods USING (time) GROUP BY code ORDER BY code""",
+            sums=", ".join(f"sum(regsi_panel.w * {less[j]})" for j in self._all),
+            products=", ".join(f"sum(regsi_panel.w * {less[i]} * {less[j]})" for i, j in pairs),
         )
         p = len(self._all)
         products = np.zeros((p, p))
         for (i, j), total in zip(pairs, rows[:, 1 + p :].sum(axis=0), strict=True):
             products[i, j] = products[j, i] = total
         between = self.numbers(
-            "SELECT {spreads} FROM units",
+            "SELECT {spreads} FROM regsi_units",
             spreads=", ".join(
                 f"sum(total * m{j} * m{j}) - sum(total * m{j}) ^ 2 / sum(total)" for j in self._all
             ),
@@ -189,7 +208,7 @@ class _Passes:
         """
         if self.columns.weights is None:
             words = ", ".join(f"p{q}" for q in self._words)
-            query = "SELECT count(*) / any_value(n), {words} FROM units GROUP BY {words}"
+            query = "SELECT count(*) / any_value(n), {words} FROM regsi_units GROUP BY {words}"
             for chunk in self._chunks(query, words=words):
                 patterns = chunk[1:].astype(np.int64)
                 bits = patterns[:, :, None] >> np.arange(WORD) & 1  # (words, b, WORD)
@@ -199,7 +218,7 @@ class _Passes:
             cells = ", ".join(
                 f"coalesce(sum(w) FILTER (code = {t}), 0)" for t in range(self.n_periods)
             )
-            query = """SELECT 1 / sum(w), {cells} FROM panel JOIN periods USING (time)
+            query = """SELECT 1 / sum(w), {cells} FROM regsi_panel JOIN regsi_periods USING (time)
                 GROUP BY unit"""
             for chunk in self._chunks(query, cells=cells):
                 yield np.ascontiguousarray(chunk[1:].T), chunk[0]
@@ -212,15 +231,15 @@ class _Passes:
         )
         names = ", ".join(f"g{j}" for j in self._all)
         self._run(
-            """CREATE TEMP TABLE effects AS SELECT time, {names} FROM periods
+            """CREATE TEMP TABLE regsi_effects AS SELECT time, {names} FROM regsi_periods
             JOIN (VALUES {rows}) AS given(code, {names}) USING (code)""",
             names=names,
             rows=rows,
         )
         self._run(
-            """CREATE TEMP TABLE away AS SELECT unit, {away} FROM units JOIN
-            (SELECT unit, {means} FROM panel JOIN effects USING (time) GROUP BY unit) AS shared
-            USING (unit)""",
+            """CREATE TEMP TABLE regsi_away AS SELECT unit, {away} FROM regsi_units JOIN
+            (SELECT unit, {means} FROM regsi_panel JOIN regsi_effects USING (time)
+            GROUP BY unit) AS shared USING (unit)""",
             away=", ".join(f"m{j} - h{j} AS a{j}" for j in self._all),
             means=", ".join(f"sum(w * g{j}) / sum(w) AS h{j}" for j in self._all),
         )
@@ -234,8 +253,9 @@ class _Passes:
         regressors = self._all[1:]
         pairs = [(i, j) for i in regressors for j in regressors if i <= j]
         found = self.numbers(
-            """SELECT count(*), {products} FROM (SELECT {scores} FROM panel JOIN away USING (unit)
-            JOIN effects USING (time) GROUP BY cluster)""",
+            """SELECT count(*), {products} FROM
+            (SELECT {scores} FROM regsi_panel JOIN regsi_away USING (unit)
+            JOIN regsi_effects USING (time) GROUP BY cluster)""",
             products=", ".join(f"sum(s{i} * s{j})" for i, j in pairs),
             scores=", ".join(
                 f"sum(w * {rest[j]} * ({rest[0]} - ({fitted}))) AS s{j}" for j in regressors
@@ -248,9 +268,9 @@ class _Passes:
 
     def nested(self) -> tuple[bool, bool]:
         """Whether each unit, and each period, lies in one cluster."""
-        (units,) = self.numbers("SELECT bool_and(inside)::INTEGER FROM units")
+        (units,) = self.numbers("SELECT bool_and(inside)::INTEGER FROM regsi_units")
         (times,) = self.numbers("""SELECT bool_and(inside)::INTEGER FROM
-            (SELECT min(cluster) = max(cluster) AS inside FROM panel GROUP BY time)""")
+            (SELECT min(cluster) = max(cluster) AS inside FROM regsi_panel GROUP BY time)""")
         return bool(units), bool(times)
 
     @property

@@ -8,12 +8,14 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pyfixest as pf
 import pytest
 
 from data.errors import BadInput
 from models.engine.large_panel import LargePanel, within_large
-from models.engine.out_of_core import Limits, PanelColumns, within_out_of_core
+from models.engine.out_of_core import Limits, PanelColumns, within_out_of_core, within_relation
 from models.engine.two_way import LargeFit
 
 pytestmark = pytest.mark.filterwarnings("ignore::pandas.errors.Pandas4Warning")
@@ -107,6 +109,44 @@ def test_rows_with_missing_values_are_left_out(tmp_path: Path) -> None:
     assert far.beta == pytest.approx(near.beta, rel=1e-11)
 
 
+@pytest.mark.parametrize("column", ["y", "a", "w", "year", "region"])
+@pytest.mark.parametrize("missing", [None, float("nan")], ids=["NULL", "NaN"])
+def test_whatever_is_missing_leaves_its_row_out(
+    tmp_path: Path, column: str, missing: float | None
+) -> None:
+    """NaN, which other programs write for missing, is a number to DuckDB, larger than all."""
+    frame = draw(5)
+    gone = np.arange(len(frame)) % 7 == 0
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    values = [missing if out else float(frame[column][row]) for row, out in enumerate(gone)]
+    holes = pa.array(values, pa.float64())
+    table = table.set_column(table.schema.get_field_index(column), column, holes)
+    pq.write_table(table, tmp_path / "holes.parquet")
+    columns = PanelColumns("y", ("a", "b"), "id", "year", "region", "w")
+    far = within_out_of_core(tmp_path / "holes.parquet", columns, Limits("200MB", 1, tmp_path))
+    near = in_memory(frame[~gone].reset_index(drop=True), "region", "w")
+    assert (far.n_obs, far.n_periods, far.n_clusters) == (near.n_obs, 9, 12)
+    assert far.beta == pytest.approx(near.beta, rel=1e-11)
+    assert far.std_error == pytest.approx(near.std_error, rel=1e-9)
+
+
+def test_a_connection_is_left_as_it_was(tmp_path: Path) -> None:
+    """Asked twice, of a table that is called as ours are, and after a refusal."""
+    frame = draw(6)
+    columns = PanelColumns("y", ("a", "b"), "id", "year", "region")
+    with duckdb.connect(config={"temp_directory": str(tmp_path)}) as connection:
+        for name in ("panel", "units"):
+            connection.from_df(frame).create(name)
+        with pytest.raises(BadInput, match="no variation"):
+            within_relation(connection, "(SELECT * REPLACE (1 AS a) FROM panel)", columns)
+        fits = [within_relation(connection, name, columns) for name in ("panel", "panel", "units")]
+        left = connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()
+        views = connection.execute("SELECT 1 FROM duckdb_views() WHERE NOT internal").fetchall()
+    assert left == [("panel",), ("units",)]
+    assert views == []
+    assert len({tuple(fit.beta) for fit in fits}) == 1
+
+
 def test_text_keys_and_several_files(tmp_path: Path) -> None:
     frame = draw(6)
     named = frame.assign(id="u" + frame["id"].astype(str), year="y" + frame["year"].astype(str))
@@ -126,6 +166,13 @@ def test_text_keys_and_several_files(tmp_path: Path) -> None:
         (lambda f: f.assign(b=2 * f["a"] + f["id"]), "collinear"),
         (lambda f: f.assign(region=1), "one"),
         (lambda f: f.drop(columns="b"), "b"),
+        (lambda f: f.assign(a=f["a"].astype(str)), "column 'a' holds VARCHAR, not"),
+        (lambda f: f.assign(w="many"), "column 'w' holds VARCHAR, not"),
+        (lambda f: f.assign(a=f["a"].mask(f.index == 3, np.inf)), "y, a, b, w: an infinite value"),
+        (lambda f: f.assign(w=f["w"].mask(f.index == 3, np.inf)), "y, a, b, w: an infinite value"),
+        (lambda f: f.assign(y=np.nan), "no row has all of the columns"),
+        (lambda f: f.iloc[:0], "no row has all of the columns"),
+        (lambda f: f.assign(a=pd.Timestamp("2001-02-03")), "column 'a' holds TIMESTAMP, not"),
     ],
 )
 def test_faults_are_named(
@@ -133,6 +180,25 @@ def test_faults_are_named(
 ) -> None:
     with pytest.raises(BadInput, match=message):
         out_of_core(change(draw(7)), tmp_path, "region", "w")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("column", "name"), [("y", "the outcome"), ("a", "a"), ("b", "b")])
+def test_arrays_with_what_is_no_number_are_refused_by_name(
+    column: str, name: str, value: float
+) -> None:
+    frame = draw(7)
+    frame.loc[5, column] = value
+    with pytest.raises(BadInput, match=f"^{name}: a missing or infinite value"):
+        in_memory(frame, "region", "w")
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 0.0, -1.0])
+def test_arrays_of_weights_must_be_positive(weight: float) -> None:
+    frame = draw(7)
+    frame.loc[5, "w"] = weight
+    with pytest.raises(BadInput, match="weights: not positive numbers everywhere"):
+        in_memory(frame, "region", "w")
 
 
 def test_the_memory_limit_is_duckdb_s(tmp_path: Path) -> None:
