@@ -89,7 +89,8 @@ def weighted_cd(residuals: Floats, pairs: Pairs) -> Test:
     -sqrt(T / 2); signs drawn for the units undo that. Signs are dealt in the order of the units'
     mean absolute residuals, so that neither names nor order of units matter.
     """
-    size = np.nan_to_num(np.nanmean(np.abs(residuals), axis=1))
+    rows = np.maximum(np.isfinite(residuals).sum(axis=1), 1)  # a unit may have no residual at all
+    size = np.nansum(np.abs(residuals), axis=1) / rows
     signs = np.empty(len(size))
     dealt = np.random.default_rng(SEED).integers(0, 2, len(size)) * 2.0 - 1.0
     signs[np.argsort(size, kind="stable")] = dealt

@@ -75,6 +75,18 @@ def test_other_estimators(tmp_path: Path, estimator: str, effects: list[str]) ->
     assert any("wooldridge" in name or name == "serial_correlation" for name in names_found)
 
 
+def test_a_unit_without_residuals_is_left_out_in_silence(tmp_path: Path) -> None:
+    """One row has no difference: the tests are those of the other units."""
+    frame = world()
+    single = frame[(frame["unit"] != "u4") | (frame["year"] == 2005)]
+    found, without = (
+        fitted(tmp_path, some, ["cd-two-way"], estimator="first-difference", effects=["time"])
+        for some in (single, frame[frame["unit"] != "u4"])
+    )
+    assert [test.test for test in found.tests] == [test.test for test in without.tests]
+    assert all(np.isfinite(test.statistic) for test in found.tests)
+
+
 @pytest.mark.parametrize("weights", [None, "w"])
 def test_residuals_are_the_models_own(weights: str | None) -> None:
     frame = world(True).assign(w=lambda f: np.exp(f["z"]))
