@@ -170,7 +170,7 @@ def _print(document: Any, text: str, as_json: bool) -> None:
             print(text)
         sys.stdout.flush()
     except BrokenPipeError:  # `regsi ... | head` is no fault
-        sys.stderr.close()
+        return
     except OSError as error:
         todo = "send it elsewhere: the work itself is done"
         raise RegsiError("standard output", f"the system says: {error.strerror}", todo) from None
@@ -179,7 +179,7 @@ def _print(document: Any, text: str, as_json: bool) -> None:
 def _say_error(message: str, debug: bool) -> None:
     if sys.stderr is None:  # closed by the caller
         return
-    with suppress(OSError):  # whoever read it has gone
+    with suppress(OSError, ValueError):  # whoever read it has gone, or it was closed since
         if debug:
             traceback.print_exc()
         print(f"error: {message}", file=sys.stderr, flush=True)
