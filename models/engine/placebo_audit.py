@@ -139,7 +139,7 @@ def placebo_audit(trial: Trial, rejected: Sequence[NDArray[np.int64]]) -> Placeb
         placebos=PLACEBOS,
         seed=trial.seed,
         rates=tuple(rates),
-        sentence=_sentence(own, chosen, audited.drawn_for),
+        sentence=_sentence(own, trial),
         warning=_warning(own, rates),
     )
 
@@ -178,9 +178,12 @@ def _parent_share(process: PlaceboProcess, audited: Audited) -> float:
     return process.components[0].variance / total if total > 0 else 0.0
 
 
-def _sentence(own: RejectionRate | None, chosen: Inference, drawn_for: str) -> str:
+def _sentence(own: RejectionRate | None, trial: Trial) -> str:
+    chosen, drawn_for = trial.audited.spec.inference, trial.audited.drawn_for
     if own is None:
         name = chosen.correction or chosen.kind
+        if any(_is_chosen(test, chosen) for test in trial.tests):
+            return f"The study's own test ({name}) gave no p-value for any placebo treatment."
         return (
             f"The study's own test ({name}) is not tried: it has no short way, and the rows are "
             "too many to fit it again and again."

@@ -601,6 +601,17 @@ def test_of_a_large_sample_the_audit_says_what_it_cannot_try(
     assert not any(rate.chosen for rate in record.rates)
 
 
+def test_a_test_that_judges_no_placebo_is_not_said_to_be_untried() -> None:
+    """Paths cannot be swapped between units that are never observed in the same periods."""
+    how = Inference("randomization", ("unit",), draws=99)
+    data = take_rows(full := simulated_null(3), np.flatnonzero(full.unit < 12))
+    apart = take_rows(data, np.flatnonzero(data.time != data.unit))
+    trial = prepared(audited(apart, how), 1)
+    assert trial.own is not None
+    record = placebo_audit(trial, [trial.rejections(0)])
+    assert record.sentence.endswith("(randomization) gave no p-value for any placebo treatment.")
+
+
 def test_each_block_of_placebos_is_drawn_anew() -> None:
     trial = prepared(audited(design(7), Inference("cluster", ("parent",), "CR1"), False), 3)
     blocks = [trial.rejections(block) for block in range(3)]
