@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pandas as pd
+
 from models.engine.audit_costly import ENOUGH
 from models.engine.placebo_audit import UNFIT
 from models.engine.results import JointTest, PlaceboAudit, RejectionRate
+from models.singletons import shortfall
 
 
 def unfit_rows(audit: PlaceboAudit, clusters: tuple[str, ...]) -> RejectionRate | None:
@@ -35,3 +38,17 @@ def cautions(
             f"with {joint.n_clusters} clusters no resampled p-value falls below {smallest:.3g}: "
             "the joint test and wild_p cannot find anything at 5 %"
         )
+
+
+def silent_clusters(specs: pd.DataFrame) -> Iterator[str]:
+    """The caution on clusters that tell nothing, of which rows count `n_silent`."""
+    some = specs[specs["n_silent"] > 0]
+    if some.empty:
+        return
+    worst = max(map(shortfall, some["n_clusters"], some["n_silent"]))
+    yield (
+        f"in {len(some):,} of {len(specs):,} specifications up to {some['n_silent'].max()} of the "
+        "clusters tell nothing of the slope, each of their rows being alone in a level of an "
+        f"effect: CR1 counts them, and those rows' intervals are up to {100 * worst:.1f} % short; "
+        "wild_p and the joint test do not depend on it"
+    )

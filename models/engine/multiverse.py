@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import BadInput
 from data.panel import Panel
-from models.engine.cautions import cautions, unfit_rows
+from models.engine.cautions import cautions, silent_clusters, unfit_rows
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import MainModel
@@ -51,6 +52,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         reasons = "; ".join(f"{part.reason} ({part.cells})" for part in dropped)
         todo = "widen the samples or drop choices"
         raise BadInput(setting.where, f"no cell can be estimated: {reasons}", todo)
+    said = tuple(silent_clusters(specs))
     estimated = time.perf_counter()
     joint, specs = _joint(setting, workplace, chunks, specs, say)
     tested = time.perf_counter()
@@ -60,7 +62,8 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         "joint": tested - estimated,
         "main model": time.perf_counter() - tested,
     }
-    return _curve(setting, specs, dropped, joint, main, seconds)
+    curve = _curve(setting, specs, dropped, joint, main, seconds)
+    return replace(curve, warnings=(*curve.warnings, *said))
 
 
 def _curve(

@@ -16,10 +16,12 @@ from models.engine.estimation import GroupEstimates
 from models.engine.samples import SampleGroup
 from models.engine.setting import Setting, is_main_sample
 from models.engine.subsets import Flags, Indices
+from models.singletons import linked, silent
 
 # columns that joint inference needs, dropped from the published table: the t-statistic by the
-# resampled cluster alone, its 5 % threshold, standard deviations per unit, the declared order
-WORKING = ("one_way", "critical", "unit", "order")
+# resampled cluster alone, its 5 % threshold, standard deviations per unit, the declared order; and
+# the clusters of which all rows are singletons
+WORKING = ("one_way", "critical", "unit", "order", "n_silent")
 
 
 def chunk_columns(
@@ -70,7 +72,16 @@ def _cells(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[An
         "one_way_df": np.full(cells, found.n_clusters[0] - 1.0),
         "n_obs": np.full(cells, found.n_obs),
         "n_clusters": np.full(cells, min(found.n_clusters)),
+        "n_silent": np.full(cells, _silent_clusters(group, found)),
     }
+
+
+def _silent_clusters(group: SampleGroup, found: GroupEstimates) -> int:
+    """How many of the clusters, of the kind with the fewest, consist of singletons."""
+    kept = linked(group.effects, len(group.rows))
+    if kept.all():
+        return 0
+    return len(silent(group.clusters[int(np.argmin(found.n_clusters))], kept))
 
 
 def _figures(cells: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
@@ -87,6 +98,7 @@ def _figures(cells: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
         "conf_high": estimate + half,
         "n_obs": cells["n_obs"],
         "n_clusters": cells["n_clusters"],
+        "n_silent": cells["n_silent"],
         "one_way": estimate / cells["one_way_error"],
         "critical": critical_value(cells["one_way_df"]),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -35,11 +35,14 @@ from models.inference.record import from_variance, require_uncancelled
 from models.inference.wild import wild_cluster
 from models.inference.wild_iv import wild_cluster_iv
 from models.least_squares import LinearFit
+from models.singletons import linked, shortfall, silent
 from models.study import Inference
 
 # CR2 is the default correction unless this many effective clusters carry each treatment.
 MANY_CLUSTERS = 50
 CORRECTIONS = ("CR0", "CR1", "CR2", "CR3")
+BY_CLUSTER = ("cluster", "wild-cluster")
+NAMED = 8  # clusters in a warning
 FEW_PERIODS = 30  # below which Driscoll-Kraay errors are often too small (docs/coverage.md)
 
 
@@ -55,7 +58,9 @@ def measure(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
     if measured is None:
         known = ", ".join(sorted(KINDS))
         raise BadInput(f"inference.kind = '{how.kind}'", "no such kind", f"choose one of {known}")
-    return measured(fit, design, how)
+    found = measured(fit, design, how)
+    said = _silent_clusters(fit, design, found) if how.kind in BY_CLUSTER else ()
+    return replace(found, warnings=(*found.warnings, *said))
 
 
 def _classical(fit: LinearFit) -> Uncertainty:
@@ -214,6 +219,26 @@ def _few(clusters: Clusters, effective: float) -> tuple[str, ...]:
         f"only {effective:.1f} effective clusters of '{clusters.name}' carry the estimate: compare "
         "with kind = 'wild-cluster' or 'randomization'",
     )
+
+
+def _silent_clusters(fit: LinearFit, design: Design, found: Uncertainty) -> Iterator[str]:
+    """A warning for each kind of clusters of which some consist of singletons."""
+    kept = linked(fit.effects, fit.n_obs)
+    for name in () if kept.all() else found.n_clusters:
+        clusters = find_clusters(design, name)
+        gone = silent(clusters.codes, kept)
+        if not len(gone):
+            continue
+        labels = ", ".join(clusters.labels[g] for g in gone[:NAMED])
+        more = f" and {len(gone) - NAMED} more" if len(gone) > NAMED else ""
+        said = (
+            f"{len(gone)} of {clusters.size} clusters of '{name}' tell nothing of the slopes: each "
+            f"of their rows is alone in a level of an effect ({labels}{more})"
+        )
+        if found.correction == "CR1":
+            longer = 100 * shortfall(clusters.size, len(gone))
+            said += f"; CR1 counts them, and without them intervals would be {longer:.1f} % longer"
+        yield said
 
 
 Measured = Callable[[LinearFit, Design, Inference], Uncertainty]
