@@ -13,7 +13,13 @@ from data.suggestions import near
 from models.contrasts import with_contrast
 from models.dependence.diagnose import diagnose
 from models.estimators import load
-from models.levels import common_paths, enforce, nearly_national, treatment_levels
+from models.levels import (
+    common_paths,
+    enforce,
+    national_controls,
+    nearly_national,
+    treatment_levels,
+)
 from models.missingness import missingness
 from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
@@ -70,7 +76,8 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
             raise
         raise BadInput(f"{where}, {fault.where}", fault.what, fault.todo) from None
     traces = (*nearly_national(design, spec, levels), *common_paths(design, spec))
-    cautions = (*design.warnings, *traces, *result.warnings, *_needless(spec, override))
+    said = (*traces, *national_controls(design, spec))
+    cautions = (*design.warnings, *said, *result.warnings, *_needless(spec, override))
     return replace(
         result,
         inference=replace(result.inference, override=override),

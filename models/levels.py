@@ -49,15 +49,37 @@ def treatment_levels(
 def nearly_national(
     design: Design, spec: ModelSpec, levels: Mapping[str, Level]
 ) -> tuple[str, ...]:
-    """A warning for each treatment that is national but for a trace, if clusters ignore it."""
+    """A warning for each treatment that is national but for a trace, if clusters ignore it.
+
+    Of an instrumented treatment, what its instruments tell counts.
+    """
     if _by_parent(design, spec):
         return ()
     shares = {name: local_share(design, name, spec.estimator) for name in spec.treatment}
+    told = {f"what the instruments tell of {name}": s for name, s in _told(design, spec).items()}
+    known = {name: share for name, share in shares.items() if levels[name] != "national"}
     return tuple(
         f"{name} is nearly national: {share:.1%} of the variation used lies between units of one "
         "parent and period; cluster by the parent"
-        for name, share in shares.items()
-        if share is not None and share < TRACE and levels[name] != "national"
+        for name, share in {**known, **told}.items()
+        if share is not None and SAME < share < TRACE
+    )
+
+
+def national_controls(design: Design, spec: ModelSpec) -> tuple[str, ...]:
+    """A warning where the table shows controls that are national, if clusters ignore it."""
+    if design.parent is None or _by_parent(design, spec):
+        return ()
+    shares = {
+        name: local_share(design, name, spec.estimator)
+        for name in design.terms[design.n_treatments :]
+    }
+    national = [name for name, share in shares.items() if share is not None and share <= SAME]
+    if not national:
+        return ()
+    return (
+        f"national controls ({', '.join(national)}) and no clusters by the parent: their own "
+        "errors are too small to be read; the treatment's do not rest on them",
     )
 
 
@@ -69,8 +91,8 @@ def common_paths(design: Design, spec: ModelSpec) -> tuple[str, ...]:
     if spec.inference.kind == "driscoll-kraay" or len(np.unique(design.unit)) == 1:
         return ()
     shares = {
-        name: _share_inside(design, name, spec.estimator, design.time)
-        for name in design.terms[: design.n_treatments]
+        name: _share_inside(design, design.X[:, j], spec.estimator, design.time)
+        for j, name in enumerate(design.terms[: design.n_treatments])
     }
     return tuple(
         f"{name} is the same for all units in a period: its error rests on "
@@ -89,17 +111,46 @@ def local_share(design: Design, term: str, estimator: str) -> float | None:
     """
     if design.parent is None:
         return None
-    return _share_inside(design, term, estimator, parent_periods(design))
+    x = design.X[:, design.terms.index(term)]
+    return _share_inside(design, x, estimator, parent_periods(design))
 
 
-def _share_inside(design: Design, term: str, estimator: str, cells: Codes) -> float | None:
-    """The share of the variation used that lies between the units of one cell (n,)."""
+def _told(design: Design, spec: ModelSpec) -> dict[str, float | None]:
+    """The local share of what the instruments tell of each treatment, beside effects and controls.
+
+    Two-stage least squares rests on that variation alone: national instruments make a regional
+    treatment national. Empty without instruments by name, or without a parent.
+    """
+    named = spec.options.get("instruments", ())
+    names = (named,) if isinstance(named, str) else named
+    known = [name for name in names if np.issubdtype(_kind(design, name), np.floating)]
+    if spec.estimator != "iv-within" or design.parent is None or not known:
+        return {}
+    k, Z = design.n_treatments, np.column_stack([design.columns[name] for name in known])
+    left = absorb(design.effects, design.weights, design.n_obs).residual
+    beside = left(np.hstack([Z, design.X[:, k:]]))
+    slopes = np.linalg.lstsq(beside, left(design.X[:, :k]), rcond=None)[0]
+    told: Floats = Z @ slopes[: len(known)]
+    cells = parent_periods(design)
+    return {
+        name: _share_inside(design, told[:, j], spec.estimator, cells)
+        for j, name in enumerate(design.terms[:k])
+    }
+
+
+def _kind(design: Design, name: object) -> np.dtype[np.generic]:
+    """What a column of the design holds; objects where there is none of that name."""
+    found = design.columns.get(name) if isinstance(name, str) else None
+    return np.dtype(object) if found is None else found.dtype
+
+
+def _share_inside(design: Design, x: Floats, estimator: str, cells: Codes) -> float | None:
+    """The share of a regressor's (n,) variation used that lies between the units of one cell."""
     if np.bincount(cells).max() < 2:
         return None
     effects = [codes for codes in design.effects if not is_nested(codes, cells)]
     if estimator in COMPARING_UNITS_WITH_THEMSELVES:
         effects.append(design.unit)
-    x = design.X[:, design.terms.index(term)]
     known = np.isfinite(x)  # some estimators keep rows that lack a regressor
     constant = np.zeros_like(design.unit)
     used = _left(x[known], [codes[known] for codes in (*effects, constant)])
@@ -128,19 +179,24 @@ def enforce(
 
     `parent` is the panel's name for the level above the unit, for the message.
     """
-    national = [name for name in spec.treatment if levels.get(name) == "national"]
-    if not national or design.parent is None:
+    if design.parent is None:
         return None
-    _not_absorbed(design, national[0], where)
-    inference = spec.inference
+    national = [name for name in spec.treatment if levels.get(name) == "national"]
+    if national:
+        _not_absorbed(design, national[0], where)
     if _by_parent(design, spec):
         return None
-    if inference.override is not None:
-        return inference.override
-    by = f"clustered by {' and '.join(inference.by)}" if inference.by else inference.kind
+    told = _told(design, spec).items()
+    borrowed = [x for x, share in told if share is not None and share <= SAME]
+    subjects = [f"treatment {x!r}" for x in national]
+    subjects += [f"what the instruments tell of {x!r}" for x in borrowed]
+    if not subjects or spec.inference.override is not None:
+        return spec.inference.override if subjects else None
+    how = spec.inference
+    by = f"clustered by {' and '.join(how.by)}" if how.by else how.kind
     raise BadInput(
         where,
-        f"treatment {national[0]!r} is the same for all units of a {parent} in a period, so it is "
+        f"{subjects[0]} is the same for all units of a {parent} in a period, so it is "
         f"national, and {by} inference would count each unit as evidence of its own (such tests "
         "reject a true null about half of the time)",
         f'use inference = {{ kind = "cluster", by = ["{parent}"] }} or a coarser column, or add '

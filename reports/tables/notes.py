@@ -70,9 +70,11 @@ def _audited(
 def override_text(panel: PanelSummary, model: ModelResult) -> str:
     """What a table and a brief say when the level rule was set aside."""
     by = " × ".join(panel_word(panel, column) for column in model.inference.by)
+    instrumented = model.estimator == "iv-within" and "national" not in model.level.values()
+    source = "the instruments are" if instrumented else "the treatment is"
     return (
         f"OVERRIDE: uncertainty was measured by {by or model.inference.kind}, below the level at "
-        "which the treatment is recorded; these intervals may be far too narrow. Reason given: "
+        f"which {source} recorded; these intervals may be far too narrow. Reason given: "
         f"{model.inference.override}"
     )
 
