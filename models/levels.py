@@ -74,7 +74,7 @@ def national_controls(design: Design, spec: ModelSpec) -> tuple[str, ...]:
         name: local_share(design, name, spec.estimator)
         for name in design.terms[design.n_treatments :]
     }
-    national = [name for name, share in shares.items() if share is not None and share <= SAME]
+    national = [name for name, share in shares.items() if _same(share)]
     if not national:
         return ()
     return (
@@ -187,12 +187,11 @@ def enforce(
     if _by_parent(design, spec):
         return None
     told = _told(design, spec).items()
-    borrowed = [x for x, share in told if share is not None and share <= SAME]
     subjects = [f"treatment {x!r}" for x in national]
-    subjects += [f"what the instruments tell of {x!r}" for x in borrowed]
-    if not subjects or spec.inference.override is not None:
-        return spec.inference.override if subjects else None
+    subjects += [f"what the instruments tell of {x!r}" for x, s in told if _same(s)]
     how = spec.inference
+    if not subjects or how.override is not None:
+        return how.override if subjects else None
     by = f"clustered by {' and '.join(how.by)}" if how.by else how.kind
     raise BadInput(
         where,
@@ -202,6 +201,11 @@ def enforce(
         f'use inference = {{ kind = "cluster", by = ["{parent}"] }} or a coarser column, or add '
         'override = "your reason" to it, which every table and brief will print',
     )
+
+
+def _same(share: float | None) -> bool:
+    """Whether a local share leaves nothing between the units of one parent and period."""
+    return share is not None and share <= SAME
 
 
 def _by_parent(design: Design, spec: ModelSpec) -> bool:

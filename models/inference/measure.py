@@ -10,6 +10,7 @@ import numpy as np
 from data.errors import BadInput
 from models.design import Codes, Design, Floats
 from models.inference import Uncertainty
+from models.inference.alone import told_by_several
 from models.inference.cluster import (
     Clusters,
     counted_parameters,
@@ -132,6 +133,11 @@ def _clustered_twice(
             "not defined for two-way clusters",
             "use CR1, or cluster by the column with fewer clusters",
         )
+    said: tuple[str, ...] = ()
+    for one, other in ((first, second), (second, first)):
+        todo = f'cluster by {other.name} alone, or use kind = "randomization"'
+        what = f"clusters of {one.name}"
+        said += told_by_several(fit, one, what, design.n_treatments, todo)
     raw = two_way(fit, first, second, correction == "CR1")
     require_uncancelled(fit, np.diag(raw), design.n_treatments)
     vcov, repaired = repair(raw)
@@ -142,7 +148,7 @@ def _clustered_twice(
     )
     warnings = ("negative eigenvalues of the two-way variance were set to zero",) * repaired
     sizes = {first.name: first.size, second.name: second.size}
-    measured = from_variance(fit, vcov, df, convention, sizes, warnings)
+    measured = from_variance(fit, vcov, df, convention, sizes, (*said, *warnings))
     return replace(measured, correction=correction)
 
 
@@ -154,9 +160,12 @@ def _driscoll_kraay(fit: LinearFit, design: Design, how: Inference) -> Uncertain
         f"Driscoll-Kraay with {lags} lag(s), Bartlett weights, no small-sample factor, "
         f"t with {n_periods - 1} df"
     )
+    todo = 'use kind = "cluster" by unit or parent, or kind = "randomization"'
+    periods = find_clusters(design, "time")
+    said = told_by_several(fit, periods, "periods", design.n_treatments, todo)
     vcov = driscoll_kraay(fit, calendar, lags)
     short = f"Driscoll-Kraay errors from fewer than {FEW_PERIODS} periods are often too small"
-    warnings = (short,) * (n_periods < FEW_PERIODS)
+    warnings = (*said, *(short,) * (n_periods < FEW_PERIODS))
     return from_variance(fit, vcov, n_periods - 1, convention, warnings=warnings)
 
 
@@ -182,19 +191,22 @@ def _conley(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
         what = f"no column {', '.join(missing)}" if missing else "no distance is given"
         raise BadInput(where, what, "set km, and columns lat and lon in degrees")
     latitude, longitude = (np.asarray(design.columns[n], dtype=np.float64) for n in ("lat", "lon"))
+    units = find_clusters(design, "unit")
+    todo = 'use kind = "randomization", or treatments of more units'
+    said = told_by_several(fit, units, "units", design.n_treatments, todo)
     raw, share = conley(fit, design.unit, latitude, longitude, how.km)
     require_uncancelled(fit, np.diag(raw), design.n_treatments)
     vcov, repaired = repair(raw)
-    n_units = len(np.unique(design.unit))
     convention = (
         f"Conley, uniform kernel to {how.km:g} km and any correlation within units, "
-        f"t with {n_units - 1} df"
+        f"t with {units.size - 1} df"
     )
     warnings = ("negative eigenvalues of the Conley variance were set to zero",) * repaired
     if share > MANY_NEAR:
         close = f"{share:.0%} of all pairs of units lie within {how.km:g} km"
         warnings = (*warnings, f"{close}: with so few apart, Conley errors are often too small")
-    return from_variance(fit, vcov, n_units - 1, convention, {"unit": n_units}, warnings)
+    n_clusters = {"unit": units.size}
+    return from_variance(fit, vcov, units.size - 1, convention, n_clusters, (*said, *warnings))
 
 
 def _wild(fit: LinearFit, design: Design, how: Inference) -> Uncertainty:
