@@ -98,6 +98,7 @@ def _curve(
         leave_out_by=setting.left_out,
         seconds=seconds,
         rows_unfit=rows is not None,
+        override=setting.override,
         warnings=tuple(cautions(main.audit, rows, joint)),
     )
 

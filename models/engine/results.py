@@ -167,7 +167,8 @@ class Curve:
     n_obs, change (less the estimate from all rows) and reason (why there is no estimate) for the
     main model without each group; it is empty if not asked for. placebos are the study's own,
     beside the audit's. rows_unfit says that the rows' own t-tests reject too many placebos: their
-    intervals are too narrow.
+    intervals are too narrow. override is the reason in force where a treatment is national and
+    errors are not clustered as such.
     """
 
     study: Study
@@ -190,6 +191,7 @@ class Curve:
     placebos: tuple[DeclaredPlacebo, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     rows_unfit: bool = False
+    override: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -199,6 +201,7 @@ def as_document(curve: Curve) -> dict[str, Any]:
         "study": curve.study.id,
         "panel": {"name": curve.panel_name, "sha256": curve.panel_sha256},
         "inference": curve.inference,
+        "override": curve.override,
         "specs": _rows(curve.specs[[*CHOICES, *FIGURES, "df", "wild_p", "adjusted_p", "main"]]),
         "summary": {
             **as_json(curve.summary),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from data.errors import BadInput
 from data.expressions import condition
-from data.panel import Panel
+from data.panel import Level, Panel
 from models.design import Codes, Floats
 from models.engine.declared import Declared, declare
 from models.engine.samples import Columns, key_codes, numbers
@@ -33,8 +33,9 @@ class Setting:
 
     frame holds the study's rows and derived variables, sorted by unit and time; spec is the main
     model with its columns resolved; clusters names the columns that scores are summed by, first
-    the one that resampling uses; national holds the treatments that are; left_out is the column
-    whose groups are left out in turn, None if none is asked for.
+    the one that resampling uses; national holds the treatments that are, override the written
+    reason if they are not clustered as such; left_out is the column whose groups are left out in
+    turn, None if none is asked for.
     """
 
     study: Study
@@ -47,6 +48,7 @@ class Setting:
     columns: Columns
     clusters: tuple[str, ...]
     national: frozenset[str]
+    override: str | None
     left_out: str | None
 
     @cached_property
@@ -81,9 +83,15 @@ def lay_out(study: Study, panel: Panel) -> Setting:
         declared=declare(multiverse, where),
         clusters=clusters,
         national=frozenset(),
+        override=None,
         left_out=_left_out(frame, panel, multiverse, where),
     )
-    return replace(setting, national=frozenset(_national(setting)))
+    levels = tuple(_levels(setting))
+    return replace(
+        setting,
+        national=frozenset(name for name, level, _ in levels if level == "national"),
+        override=next((reason for _, _, reason in levels if reason is not None), None),
+    )
 
 
 def _left_out(
@@ -154,8 +162,11 @@ def _require_positive(weights: Mapping[str, Floats], where: str) -> None:
             raise BadInput(where, f"weights {name!r} are not positive in {wrong} rows", todo)
 
 
-def _national(setting: Setting) -> Iterator[str]:
-    """The national treatments, each held to the level rule. Raises BadInput where it is broken."""
+def _levels(setting: Setting) -> Iterator[tuple[str, Level, str | None]]:
+    """Each treatment's level, and the reason in force against the level rule, if one had to be.
+
+    Raises BadInput where the rule is broken without a reason.
+    """
     by = Inference("cluster", setting.clusters, override=setting.spec.inference.override)
     behind = sources(setting.study.variables)
     for name in dict.fromkeys((*setting.multiverse.treatments, *setting.spec.treatment)):
@@ -168,9 +179,8 @@ def _national(setting: Setting) -> Iterator[str]:
         level = treatment_levels(
             design, setting.panel, {name: behind.get(name, frozenset([name]))}
         )
-        enforce(design, alone, level, setting.where, setting.panel.parent)
-        if level[name] == "national":
-            yield name
+        reason = enforce(design, alone, level, setting.where, setting.panel.parent)
+        yield name, level[name], reason
 
 
 def codes_in(setting: Setting, name: str) -> Codes:

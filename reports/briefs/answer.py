@@ -7,7 +7,7 @@ from reports.briefs.estimate import interval_words
 from reports.briefs.placebos import warning
 from reports.briefs.subject import Subject
 from reports.briefs.text import Text, say
-from reports.tables.notes import override_text
+from reports.tables.notes import curve_override_text, override_text
 from reports.variables import spaced, with_article
 
 
@@ -126,7 +126,10 @@ def alerts(subject: Subject) -> tuple[Text, ...]:
     """What must be read before the answer: inference that was overridden, in any model."""
     overridden = [model for model in subject.results.models if model.inference.override]
     panel = subject.results.panel
-    return tuple(say(f"Model {m.id}. {override_text(panel, m).rstrip('.')}.") for m in overridden)
+    said = [f"Model {m.id}. {override_text(panel, m).rstrip('.')}." for m in overridden]
+    if subject.curve is not None and subject.curve.override and not overridden:
+        said.append(f"The curve. {curve_override_text(subject.curve).rstrip('.')}.")
+    return tuple(map(say, said))
 
 
 def _capital(text: str) -> str:

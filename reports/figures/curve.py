@@ -81,6 +81,7 @@ def subtitle(curve: Curve) -> str:
     """The curve in one sentence: how many, which signs, and the joint test."""
     summary, above = curve.summary, per_cent(curve.summary.share_positive)
     band = "Band: 95 % intervals (CR1)" + (", too narrow on this panel" if curve.rows_unfit else "")
+    band = f"OVERRIDDEN INFERENCE; {band}" if curve.override else band
     return (
         f"{summary.specs:,} defensible specifications: {above} above zero "
         f"({per_cent(summary.share_positive_significant)} with p < 0.05 by t-test and bootstrap), "

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from models.engine.results import Curve, Summary
 from models.results import failing
 from reports.numbers import decimals_for, fixed, p_value, per_cent
-from reports.tables.notes import sentence
+from reports.tables.notes import curve_override_text, sentence
 from reports.tables.parts import GAP
 
 WIDTH = 100
@@ -19,6 +19,7 @@ def curve_summary(curve: Curve) -> str:
     """Sizes, signs, the joint test, what moves the estimate, and the placebo audit."""
     rule = "─" * WIDTH
     lines = [curve.study.title, rule, *([SIMULATED] if curve.simulated else [])]
+    lines += _wrapped(sentence(curve_override_text(curve))) if curve.override else []
     lines += _counts(curve)
     lines += ["", *_pairs(curve.by_pair or (curve.summary,))]
     paragraphs = [_joint(curve), _variance(curve), _leave_out(curve)]

@@ -79,6 +79,15 @@ def override_text(panel: PanelSummary, model: ModelResult) -> str:
     )
 
 
+def curve_override_text(curve: Curve) -> str:
+    """What a curve says when the level rule was set aside for one of its treatments."""
+    return (
+        f"OVERRIDE: rows are clustered by {curve.joint.cluster}, below the level at which a "
+        "treatment is recorded; their intervals and p-values may be far too narrow. Reason given: "
+        f"{curve.override}"
+    )
+
+
 def _convention(model: ModelResult) -> tuple[str, ...]:
     return (model.inference.convention,) if model.inference.convention else ()
 
