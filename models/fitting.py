@@ -12,6 +12,7 @@ from data.panel import Panel
 from data.suggestions import near
 from models.contrasts import with_contrast
 from models.dependence.diagnose import diagnose
+from models.dynamics import with_dynamics
 from models.estimators import load
 from models.levels import (
     common_paths,
@@ -69,7 +70,7 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         levels = treatment_levels(design, panel, own, spec.estimator)
         override = enforce(design, spec, levels, where, panel.parent)
         result = with_sensitivity(load(spec.estimator).fit(design, spec), design, spec)
-        result = with_contrast(result, design, spec)
+        result = with_dynamics(with_contrast(result, design, spec), design, spec)
         further = diagnose(design, spec, result)
     except BadInput as fault:
         if fault.where.startswith(where):

@@ -17,6 +17,7 @@ from models.engine.cautions import cautions, silent_clusters, unfit_rows
 from models.engine.chunks import ChunkTable, Here, Workplace, parts
 from models.engine.joint import ObservedCurve, joint_test
 from models.engine.main_model import MainModel
+from models.engine.own_past import own_past_cautions
 from models.engine.results import Curve, DroppedCells, JointTest
 from models.engine.setting import Setting, lay_out
 from models.engine.specs_table import WORKING, specs_table
@@ -99,7 +100,7 @@ def _curve(
         seconds=seconds,
         rows_unfit=rows is not None,
         override=setting.override,
-        warnings=tuple(cautions(main.audit, rows, joint)),
+        warnings=(*cautions(main.audit, rows, joint), *own_past_cautions(setting)),
     )
 
 

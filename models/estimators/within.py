@@ -38,9 +38,7 @@ def _dynamic_bias(design: Design, linear: LinearFit) -> tuple[Test, ...]:
     kept = [design.terms.index(name) for name in linear.terms]
     kept_design = replace(design, X=design.X[:, kept], terms=linear.terms)
     column = lagged_outcome(kept_design)
-    if column is None:
-        return ()
-    if linear.beta[column] >= 1.0:
+    if column is not None and linear.beta[column] >= 1.0:
         what = f"explosive: {linear.terms[column]} is estimated at {linear.beta[column]:.3f}"
         raise BadInput("outcome", what, "difference it, add time effects, or shorten the sample")
     bound = nickell_bound(kept_design, linear.beta)
