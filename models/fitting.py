@@ -22,6 +22,7 @@ from models.levels import (
     treatment_levels,
 )
 from models.missingness import missingness
+from models.plausibility import implausible
 from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
 from models.sensitivity.battery import with_sensitivity
@@ -77,7 +78,8 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
             raise
         raise BadInput(f"{where}, {fault.where}", fault.what, fault.todo) from None
     traces = (*nearly_national(design, spec, levels), *common_paths(design, spec))
-    said = (*traces, *national_controls(design, spec))
+    large = implausible(design, spec, result, study.claims)
+    said = (*traces, *national_controls(design, spec), *large)
     cautions = (*design.warnings, *said, *result.warnings, *_needless(spec, override))
     return replace(
         result,
