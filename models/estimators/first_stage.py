@@ -16,12 +16,13 @@ BIAS = 0.10  # tolerated bias, as a share of the worst case's
 
 def effective_f(
     design: Design, treatment: Floats, controls: list[Floats], how: Inference
-) -> Test:
+) -> tuple[Test, tuple[str, ...]]:
     """Effective F of one treatment (n,) on the instruments in `design.X` (n, l).
 
     Montiel Olea and Pflueger (2013): the first stage's explained variation over the trace of its
     robust variance in the same units; with one instrument it is the robust F. The note gives the
     critical value (their conservative one) for a bias of 10 % of the worst case, tested at 5 %.
+    Below it a warning says so.
     """
     stage = reduced_form(design, treatment, controls)
     count = design.X.shape[1]
@@ -36,7 +37,9 @@ def effective_f(
     statistic = float(slopes @ product @ slopes) / trace
     critical = critical_value(spread)
     note = f"below {critical:.1f}, a bias above 10 % of the worst case is not ruled out"
-    return Test("effective_f", statistic, None, None, note)
+    weak = f"weak instruments: effective F {statistic:.1f}, {note}; read the Anderson-Rubin set"
+    test = Test("effective_f", statistic, None, None, note)
+    return test, () if statistic >= critical else (weak,)
 
 
 def reduced_form(design: Design, y: Floats, controls: list[Floats]) -> LinearFit:

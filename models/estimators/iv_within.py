@@ -53,9 +53,10 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         reduced = replace(design, X=instruments, terms=names, n_treatments=len(names))
         x, held, how = design.X[:, 0], list(controls.values()), _measurable(spec.inference)
         robust = anderson_rubin(linear, reduced, x, held, how)
-        tests = (effective_f(reduced, x, held, how), robust.test)
+        strength, weak = effective_f(reduced, x, held, how)
+        tests = (strength, robust.test)
         statistics |= {"ar_low": robust.low, "ar_high": robust.high}
-        warnings = (*warnings, *robust.warnings)
+        warnings = (*warnings, *weak, *robust.warnings)
     else:
         warnings = (*warnings, "effective F and Anderson-Rubin set need a single treatment")
     result = report(linear, design, spec, statistics, tests, warnings, measured)

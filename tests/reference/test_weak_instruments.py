@@ -116,3 +116,10 @@ def test_a_spare_instrument_is_named(tmp_path: Path) -> None:
     assert twice.n_instruments == 1
     assert any("instrument again dropped" in text for text in twice.warnings)
     assert twice.term("x").estimate == pytest.approx(once.term("x").estimate, rel=1e-10)
+
+
+def test_weak_instruments_are_warned_of_and_strong_ones_are_not(tmp_path: Path) -> None:
+    for strength, weak in ((0.3, True), (2.0, False)):
+        result = instrumented(tmp_path, world(strength), ["z"])
+        assert (named(result, "effective_f").statistic < 23.1) == weak
+        assert any("weak instruments: effective F" in text for text in result.warnings) == weak

@@ -176,7 +176,9 @@ def cautions(done: DynamicFit, tests: tuple[Test, ...], n_clusters: int) -> list
         found.append(f"{n_clusters} clusters: GMM errors and tests are approximations for many")
     if done.fit.one.rank < count:
         found.append(f"{count - done.fit.one.rank} of {count} instruments repeat the others")
-    ar2 = tests[1]
+    ar2, j = tests[1], tests[3]
     if ar2.p_value is not None and ar2.p_value < 0.05:
         found.append("AR(2) in differences: second lags of the outcome are not valid instruments")
+    if j.p_value is not None and j.p_value < 0.05:
+        found.append(f"Hansen's J (p = {j.p_value:.2g}): the instruments contradict each other")
     return found
