@@ -30,12 +30,16 @@ ALIKE = 1e-12  # numbers that differ by less than this share of their size are o
 def derived_frame(study: Study, panel: Panel) -> pd.DataFrame:
     """The panel's rows with the study's variables, computed before any sample is drawn.
 
-    Raises BadInput, placed at the variable's line in the study file.
+    Raises BadInput, placed at the variable's line in the study file, also for one that would take
+    the place of the panel's unit, time or parent.
     """
     source = StudyText.of(study.path)
     frame = panel.frame.reset_index(drop=True)
     for name, expression in study.variables.items():
         place = f"{source.place('variables', name)} {name}"
+        if name in (panel.unit, panel.time, panel.parent):
+            what = "tells the panel's rows apart: lags, clusters and the level rule go by it"
+            raise BadInput(place, what, "give the variable a name of its own")
         values = evaluate(expression, frame, panel.unit, panel.time, place)
         frame = frame.assign(**{name: values})
     return frame

@@ -18,6 +18,7 @@ from models.study.tables import Table
 from models.study.text import StudyText
 
 STUDIES = Path(__file__).parents[1] / "studies"
+CLAIMS = Path(__file__).parents[1] / "claims"
 TABLES = ("study", "panel", "variables", "sample", "model", "multiverse")
 FILE_KEYS = ("file", "unit", "time", "parent", "sheet")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -100,6 +101,7 @@ def _study(document: dict[str, Any], source: StudyText, sha256: str) -> Study:
         for key in table.values:
             parse(table.required(key), f"{source.place(table.name, key)} {key}")
     models = _models(document, source)
+    _existing_claims(head)
     _known_claims(models, head)
     multiverse = None
     if "multiverse" in document:
@@ -153,6 +155,15 @@ def _panel(table: Table) -> PanelReference:
         parent=table.text("parent"),
         sheet=table.text("sheet"),
     )
+
+
+def _existing_claims(head: Table) -> None:
+    """A study lists claims that have a file."""
+    known = sorted(path.stem for path in CLAIMS.glob("*.toml"))
+    for claim in head.texts("claims"):
+        if claim not in known:
+            todo = f"name one of {', '.join(known)}, or add {CLAIMS.name}/{claim}.toml"
+            raise head.error("claims", f"there is no claim {claim!r}", todo)
 
 
 def _known_claims(models: tuple[ModelSpec, ...], head: Table) -> None:

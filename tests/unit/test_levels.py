@@ -78,3 +78,14 @@ def test_a_national_control_is_no_finding_of_regions(tmp_path: Path, panel: Pane
     assert any(text.startswith("national controls (money)") for text in warnings)
     by_parent = fit_one(tmp_path, panel, body.replace(BY_UNIT, BY_PARENT)).warnings
     assert not any("national controls" in text for text in by_parent)
+
+
+@pytest.mark.parametrize("name", ["geo", "year", "country"])
+def test_no_variable_takes_the_place_of_the_index(
+    tmp_path: Path, panel: Panel, name: str
+) -> None:
+    """Else country = "geo" would make each region a country, and national money regional."""
+    body = model_text("within", "y", "money", (), ("unit", "time"), inference=BY_UNIT)
+    with pytest.raises(BadInput, match="tells the panel's rows apart") as caught:
+        fit_one(tmp_path, panel, f'[variables]\n{name} = "geo"\n{body}')
+    assert caught.value.where.endswith(f"study.toml:6 {name}")

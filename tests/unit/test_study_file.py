@@ -115,6 +115,7 @@ def test_a_multiverse_starts_from_its_model(tmp_path: Path) -> None:
         ('id = "own"\n', "", 2, "[study] has no id; add id ="),
         ('title = "Title"', "title = 3", 4, "title is 3; write it as text in quotes"),
         ('claims = ["Y1"]', "claims = [1]", 6, 'claims is [1]; write a list such as ["a", "b"]'),
+        ('["Y1"]', '["Y1", "Y7"]', 6, "there is no claim 'Y7'; name one of F1,"),
         ("parent = ", "parrent = ", 12, "unknown key 'parrent' in [panel]; did you mean parent?"),
         ('unit = "geo"\n', "", 8, "[panel] has no unit"),
         ('file = "data.csv"', 'name = "p"\nfile = "data.csv"', 8, "a study needs one panel"),
