@@ -14,7 +14,7 @@ from reports.briefs.comparison import comparison, data_section
 from reports.briefs.estimate import PlainEstimate, interval_words, plain_estimate
 from reports.briefs.glossary import reproduce, words_used
 from reports.briefs.subject import Subject
-from reports.briefs.text import Block, Brief, Section, Text, paragraph, say
+from reports.briefs.text import Block, Brief, Section, Text, paragraph, say, typeset
 from reports.figures.group_panels import COVER, group_panels
 from reports.numbers import result_id
 from reports.variables import closed, in_sentence, panel_word, plural, with_article
@@ -26,8 +26,8 @@ def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> 
     return Brief(
         study=results.study.id,
         run_id=run_id,
-        title=results.study.title,
-        question=results.study.question,
+        title=typeset(results.study.title),
+        question=typeset(results.study.question),
         answer=answer(subject),
         standing=standing(subject),
         alerts=alerts(subject),

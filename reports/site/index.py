@@ -6,6 +6,7 @@ import fcntl
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,6 +40,15 @@ class Entry:
     panel: str
     created: str
     links: tuple[tuple[str, str], ...]
+
+    @property
+    def moment(self) -> str:
+        """When it was published, to the minute, as a reader has it."""
+        try:
+            then = datetime.fromisoformat(self.created)
+        except ValueError:
+            return self.created
+        return f"{then.astimezone(UTC):%Y-%m-%d, %H:%M} UTC" if then.tzinfo else self.created
 
 
 def write_index(home: Path) -> Path:
