@@ -201,13 +201,14 @@ def _level(subject: Subject) -> Iterable[str]:
 
 
 def _reach(subject: Subject) -> Iterable[str]:
-    panel, lag = subject.results.panel, subject.treatment.lag - subject.outcome.lag
+    first, last = subject.span
+    lag = subject.treatment.lag - subject.outcome.lag
     if lag > 0:
         when = spaced(lag, subject.variables.period, "after", "before")
         yield f"What follows sooner or later than {when}."
     yield (
         f"Anything outside the {subject.units} and {subject.variables.period}s compared "
-        f"({panel.first} to {panel.last} at most), or about single {subject.units} or persons."
+        f"({first} to {last} at most), or about single {subject.units} or persons."
     )
 
 

@@ -51,8 +51,16 @@ def _sample(subject: Subject) -> Text:
         units,
         " in ",
         periods,
-        ".",
+        _when(subject),
     )
+
+
+def _when(subject: Subject) -> str:
+    """Which periods those were, as far as their number and the sample's ends tell."""
+    first, last = subject.span
+    if subject.model.n_periods == last - first + 1:
+        return f", {first} to {last}."
+    return f" between {first} and {last}."
 
 
 def _held(subject: Subject) -> Text:

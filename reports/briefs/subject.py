@@ -62,6 +62,13 @@ class Subject:
         return re.fullmatch(rf"{time}( - \d+)?", self.treatment.expression) is not None
 
     @property
+    def span(self) -> tuple[int, int]:
+        """The outer periods of the study's sample; of its panel where the sample's are not known."""
+        periods = {share.group for row in self.results.missingness for share in row.by_period}
+        panel = self.results.panel
+        return (min(periods), max(periods)) if periods else (panel.first, panel.last)
+
+    @property
     def unit(self) -> str:
         """What a unit of the panel is called."""
         return index_word(self.results.panel.unit)

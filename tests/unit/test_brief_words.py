@@ -111,3 +111,19 @@ def test_units_count_as_unrelated_only_where_nothing_else_is_a_cluster() -> None
     assert "each region one story told over time." in said[2]
     assert "regions of one year share its fortunes" in said[2]
     assert "unrelated to the next" not in said[2]
+
+
+def test_the_years_are_those_of_the_sample_not_of_the_panel() -> None:
+    case = report_case.results()
+    kept = tuple(
+        replace(row, by_period=tuple(s for s in row.by_period if 2002 <= s.group <= 2013))
+        for row in case.missingness
+    )
+    told = replace(case, missingness=kept)
+    said = words(brief_of(told, "r"))
+    assert "252 regions in 12 years, 2002 to 2013." in said
+    assert "(2002 to 2013 at most)" in said
+    fewer = replace(told, models=(replace(case.models[0], n_periods=11),))
+    assert "252 regions in 11 years between 2002 and 2013." in words(brief_of(fewer, "r"))
+    bare = replace(case, missingness=())
+    assert "(2000 to 2015 at most)" in words(brief_of(bare, "r"))
