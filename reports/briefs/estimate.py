@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from models.results import Term
@@ -11,6 +12,7 @@ from reports.numbers import decimals_for, fixed
 from reports.variables import Measure
 
 TEN_PER_CENT = math.log(1.1)
+OF_MONEY = re.compile(r"\bof [\w ]*(GDP|gross domestic product|expenditure|spending|income)\b")
 SMALLEST_SHOWN = 0.1  # a step is enlarged, up to 1,000 units, until the change is at least this
 
 
@@ -64,7 +66,7 @@ def _step(term: Term, treatment: Measure, outcome: Measure) -> tuple[float, str]
     if treatment.change == "opaque":
         return 1.0, "one unit higher"
     if treatment.is_percentage:
-        return treatment.factor, "1 percentage point higher"
+        return treatment.factor, f"1 percentage point{_of_money(treatment)} higher"
     if treatment.is_share:
         return 0.01 * treatment.factor, "1 percentage point higher"
     units, one = 1, term.estimate * treatment.factor
@@ -89,8 +91,14 @@ def outcome_unit(outcome: Measure, plural: bool) -> str:
     if outcome.change == "zscore":
         return "standard deviations" if plural else "standard deviation"
     if outcome.is_percentage or outcome.is_share:
-        return "percentage points" if plural else "percentage point"
+        return f"percentage point{'s' if plural else ''}{_of_money(outcome)}"
     return outcome.unit.split(",")[0] or ("units" if plural else "unit")
+
+
+def _of_money(measure: Measure) -> str:
+    """' of GDP', since of money a percentage point could be of any sum; a rate's is its own."""
+    found = OF_MONEY.search(measure.unit) if measure.is_percentage else None
+    return f" {found[0]}" if found else ""
 
 
 def _decimals(middle: float, low: float, high: float) -> int:

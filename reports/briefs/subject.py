@@ -63,7 +63,7 @@ class Subject:
 
     @property
     def span(self) -> tuple[int, int]:
-        """The outer periods of the study's sample; of its panel where the sample's are not known."""
+        """The outer periods of the sample; of the panel where the sample's are not known."""
         periods = {share.group for row in self.results.missingness for share in row.by_period}
         panel = self.results.panel
         return (min(periods), max(periods)) if periods else (panel.first, panel.last)

@@ -24,6 +24,7 @@ from reports.figures.style import (
     quiet,
     written,
 )
+from reports.figures.units import OF_LOGS, coefficient_unit, of_logs
 from reports.numbers import decimals_for, fixed, typographic
 from reports.sources import source_line
 from reports.tables.facts import effect_label, role_words
@@ -64,7 +65,7 @@ def _picture(name: str, results: StudyResults, found: list[Block]) -> Picture:
     with house_style():
         frame = framed(
             "Estimates by model",
-            "Coefficient and 95 % interval; each line is one regression.",
+            _said(found, variables),
             source_line(results.panel),
             sum(heads) + sum(sizes) + AXIS * len(found),
         )
@@ -167,10 +168,14 @@ def _name(axes: Axes, row: int, model: ModelResult, results: StudyResults) -> No
 
 
 def _axis_label(variables: Variables, block: Block) -> str:
-    outcome = variables.measure(block.outcome)
-    unit = "percentage points" if outcome.is_percentage else outcome.unit
-    plain = unit and outcome.change in {"level", "diff"}
-    return textwrap.shorten(f"Coefficient, {unit}" if plain else "Coefficient", 60)
+    unit = coefficient_unit(variables, block.treatment, block.outcome)
+    return textwrap.shorten(f"Coefficient, {unit}" if unit else "Coefficient", 76)
+
+
+def _said(found: list[Block], variables: Variables) -> str:
+    logs = any(of_logs(variables, block.treatment, block.outcome) for block in found)
+    text = "Coefficient and 95 % interval; each line is one regression."
+    return f"{text} {OF_LOGS}" if logs else text
 
 
 def _spoken(found: list[Block], variables: Variables) -> str:

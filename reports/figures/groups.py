@@ -14,6 +14,7 @@ from reports.figures.style import (
     ACCENT,
     INK,
     MARGIN,
+    SOFT,
     WIDTH,
     Picture,
     framed,
@@ -21,8 +22,9 @@ from reports.figures.style import (
     quiet,
     written,
 )
+from reports.figures.units import coefficient_unit
 from reports.sources import source_line
-from reports.variables import Variables, panel_word, plural
+from reports.variables import Variables, in_sentence, panel_word, plural
 
 ROW, LEFT = 0.13, 1.2  # inches
 TITLE_WIDTH = 42  # characters
@@ -40,12 +42,12 @@ def groups_plot(results: StudyResults) -> Picture:
     with house_style():
         size = ROW * most
         title = f"Own levels or slopes of {words}"
-        frame = framed(title, said, source_line(results.panel), size + 0.7)
+        frame = framed(title, said, source_line(results.panel), size + 0.8)
         room = (WIDTH - MARGIN) / len(panels)
         for number, panel in enumerate(panels):
             height = ROW * len(panel.effects)
             left = number * room + LEFT
-            axes = frame.axes(left, 0.35 + size - height, room - LEFT - MARGIN, height)
+            axes = frame.axes(left, 0.45 + size - height, room - LEFT - MARGIN, height)
             _draw(axes, panel, results)
         return written("groups", frame.figure, results.panel.simulated, said)
 
@@ -60,14 +62,23 @@ def _draw(axes: Axes, panel: GroupPanel, results: StudyResults) -> None:
     axes.set_yticks(rows, [effect.group for effect in effects], fontsize=6)
     axes.set_ylim(-0.7, len(effects) - 0.3)
     axes.tick_params(axis="x", labelsize=7)
+    axes.set_xlabel(_axis_label(panel, results), fontsize=6.5, color=SOFT)
     axes.set_title(_title(panel, results), fontsize=7.5, loc="left", pad=4)
     quiet(axes, "bottom")
+
+
+def _axis_label(panel: GroupPanel, results: StudyResults) -> str:
+    variables = Variables.of(results)
+    if panel.effect == "level":
+        unit = outcome_unit(variables.measure(panel.model.outcome), plural=True)
+    else:
+        unit = coefficient_unit(variables, panel.effect, panel.model.outcome)
+    return textwrap.shorten(f"Deviation, {unit}" if unit else "Deviation", 56, placeholder=" …")
 
 
 def _title(panel: GroupPanel, results: StudyResults) -> str:
     variables = Variables.of(results)
     if panel.effect == "level":
-        unit = outcome_unit(variables.measure(panel.model.outcome), plural=True)
-        return f"{panel.model.id}: level, {unit}"
-    label = variables.measure(panel.effect).label
+        return f"{panel.model.id}: level"
+    label = in_sentence(variables.measure(panel.effect).label)
     return textwrap.fill(f"{panel.model.id}: coefficient of {label}", TITLE_WIDTH)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 
 from models.engine.results import Curve
 from models.study.results import StudyResults
+from models.verdicts import headline
 from reports.figures.style import (
     ACCENT,
     INK,
     MARGIN,
     OTHER,
+    SOFT,
     WIDTH,
     Picture,
     framed,
@@ -19,8 +23,9 @@ from reports.figures.style import (
     quiet,
     written,
 )
+from reports.figures.units import coefficient_unit
 from reports.sources import source_line
-from reports.variables import panel_word, spelled
+from reports.variables import Variables, panel_word, spelled
 
 ROW, LEFT = 0.15, 1.4  # inches
 
@@ -35,8 +40,8 @@ def leave_out_plot(curve: Curve, results: StudyResults) -> Picture:
     title = f"The headline without each {word}"
     with house_style():
         size = (ROW if len(table) <= 30 else 0.12) * len(table)
-        frame = framed(title, said, source_line(results.panel), size + 0.4)
-        axes = frame.axes(LEFT, 0.25, WIDTH - LEFT - MARGIN, size)
+        frame = framed(title, said, source_line(results.panel), size + 0.55)
+        axes = frame.axes(LEFT, 0.4, WIDTH - LEFT - MARGIN, size)
         rows = np.arange(len(table))
         axes.hlines(rows, table["conf_low"], table["conf_high"], color=ACCENT, lw=1.1)
         axes.plot(table["estimate"], rows, "o", color=ACCENT, ms=3.2, mec="white", mew=0.5)
@@ -46,8 +51,15 @@ def leave_out_plot(curve: Curve, results: StudyResults) -> Picture:
         axes.set_yticks(rows, [str(name) for name in table["left_out"]], fontsize=6.5)
         axes.set_ylim(len(table) - 0.4, -0.6)
         axes.tick_params(axis="x", labelsize=7)
+        axes.set_xlabel(_axis_label(results), fontsize=7, color=SOFT)
         quiet(axes, "bottom")
         return written("leave_out", frame.figure, curve.simulated, said)
+
+
+def _axis_label(results: StudyResults) -> str:
+    model, term = headline(results)
+    unit = coefficient_unit(Variables.of(results), term.term, model.outcome)
+    return textwrap.shorten(f"Coefficient, {unit}" if unit else "Coefficient", 96)
 
 
 def _sentence(table: pd.DataFrame, word: str) -> str:
