@@ -19,6 +19,7 @@ from reports.figures.group_panels import group_panels
 from reports.figures.groups import groups_plot
 from reports.figures.leave_out import leave_out_plot
 from reports.figures.missingness import missingness_plot
+from reports.figures.paths import path_plot, paths
 from reports.figures.style import Picture
 from reports.tables.grid import regression_grid
 from reports.tables.html import html_page
@@ -67,6 +68,8 @@ def draw(results: StudyResults, curve: Curve | None) -> dict[str, Picture]:
     pictures = [headline_plot(results), coefficient_plot(results)]
     if results.missingness:
         pictures.append(missingness_plot(results))
+    if paths(results):
+        pictures.append(path_plot(results))
     if group_panels(results):
         pictures.append(groups_plot(results))
     if curve is not None:

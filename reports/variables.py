@@ -11,6 +11,7 @@ from functools import cached_property
 from data.panel import Column
 from models.contrasts import parts
 from models.study.results import PanelSummary, StudyResults
+from reports.events import event_label
 
 # what the index columns of the panels at hand are called in words
 INDEX_WORDS = {
@@ -23,8 +24,6 @@ INDEX_WORDS = {
 IRREGULAR = {"country": "countries", "county": "counties", "city": "cities"}
 UNIT_MEAN = re.compile(r"unit mean of (.+)")  # as the Mundlak device names them
 RESPONSE = re.compile(r"(.+) h=(\d+)")  # as local projections do
-EVENT = re.compile(r"event (-?\d+)")  # as event studies do
-AVERAGES = {"event average": "average after adoption", "overall": "average over adopters"}
 PER_CENT = ("%", "per cent", "percent", "pct")
 SHARES = ("share", "fraction", "proportion", "ratio (0-1)")
 
@@ -164,12 +163,8 @@ class Variables:
         if mean := UNIT_MEAN.fullmatch(name):
             unit = index_word(self.unit).capitalize()
             return f"{unit} mean of {in_sentence(self.label(mean[1]))}"
-        if name in AVERAGES:
-            return AVERAGES[name].capitalize()
-        if event := EVENT.fullmatch(name):
-            steps = int(event[1])
-            when = later(steps, self.period, "after adoption", "before adoption")
-            return when if steps else f"{self.period.capitalize()} of adoption"
+        if event := event_label(name, self.period):
+            return event
         if difference := parts(name):
             first, second = map(self.label, difference)
             return f"{first} less {in_sentence(second)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from models.verdicts import Verdict, failed_placebos
+from reports.briefs.adoption import movement
 from reports.briefs.estimate import interval_words
 from reports.briefs.placebos import warning
 from reports.briefs.subject import Subject
@@ -32,7 +33,7 @@ def _clause(subject: Subject) -> Text:
     opening = say(_setting(subject), f" {_outcome(subject)} stood ")
     than = ""
     if subject.of_event:
-        opening, than = say(_event(subject)), " than elsewhere"
+        opening, than = say(movement(subject)), " than elsewhere"
     if subject.of_trend:
         opening = say(_trend(subject))
     if estimate.settled:
@@ -47,15 +48,6 @@ def _clause(subject: Subject) -> Text:
         f" higher{than} (95 % interval; best estimate: ",
         estimate.size(estimate.middle),
         f" {estimate.direction(estimate.middle)}).",
-    )
-
-
-def _event(subject: Subject) -> str:
-    """The opening of a sentence about adopters, beside those that did not adopt."""
-    period = subject.variables.period
-    return (
-        f"from the {period} before adoption to the {period}s after it, "
-        f"{with_article(subject.outcome.label)} in {subject.units} that adopted moved "
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from models.engine.results import Curve
 from models.study.results import Missingness
 from models.verdicts import Verdict, comparable, multiverse_share
+from reports.briefs.adoption import other_base
 from reports.briefs.answer import said
 from reports.briefs.placebos import placebo_words
 from reports.briefs.subject import Subject
@@ -27,7 +28,8 @@ def how_sure(subject: Subject) -> Section:
     blocks = [paragraph(_verdict(verdict, simulated)) for verdict in subject.verdicts]
     if len(blocks) > 1:
         blocks = [Block("plain_table", rows=_verdicts(subject.verdicts, simulated))]
-    bullets = [*_agreement(subject), *_rests_on(subject), *placebo_words(subject)]
+    bullets = [*_agreement(subject), *other_base(subject), *_rests_on(subject)]
+    bullets += placebo_words(subject)
     bullets += [*_curve(subject), *_gaps(subject)]
     bullets += [say(sentence(warning)) for warning in subject.model.warnings]
     return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from data.panel import Column
 from models.contrasts import parts
 from models.study.results import StudyResults
+from reports.briefs.adoption import adopters
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say
 from reports.numbers import PANEL, result_id
@@ -68,6 +69,7 @@ def _held(subject: Subject) -> Text:
     said = ESTIMATORS.get(subject.model.estimator)
     if said:
         sentences.append(said.format(unit=subject.unit, period=subject.variables.period))
+    sentences += [adopters(subject)] if subject.of_event and adopters(subject) else []
     sentences.append(_controls(subject))
     weights = subject.model.weights
     sentences.append(

@@ -15,7 +15,9 @@ from reports.briefs.estimate import PlainEstimate, interval_words, plain_estimat
 from reports.briefs.glossary import reproduce, words_used
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Brief, Section, Text, paragraph, say, typeset
+from reports.events import AGAINST_ALL
 from reports.figures.group_panels import COVER, group_panels
+from reports.figures.paths import paths
 from reports.numbers import result_id
 from reports.variables import closed, in_sentence, panel_word, plural, with_article
 
@@ -37,7 +39,8 @@ def brief_of(results: StudyResults, run_id: str, curve: Curve | None = None) -> 
 
 
 def _sections(subject: Subject) -> tuple[Section, ...]:
-    picture = Block("figure", name="headline")
+    pictures = [Block("figure", name="headline")]
+    pictures += [Block("figure", name="paths")] if paths(subject.results) else []
     sure = how_sure(subject)
     if subject.curve is not None:
         sure = Section(sure.heading, (*sure.blocks, Block("figure", name="curve")))
@@ -45,7 +48,7 @@ def _sections(subject: Subject) -> tuple[Section, ...]:
     if subject.results.missingness:
         data = Section(data.heading, (*data.blocks, Block("figure", name="missingness")))
     return (
-        Section("The estimate in plain words", (_estimate(subject), picture)),
+        Section("The estimate in plain words", (_estimate(subject), *pictures)),
         comparison(subject),
         sure,
         does_not_show(subject),
@@ -110,7 +113,9 @@ def _contrast(subject: Subject) -> Text:
 
 
 def _others(subject: Subject) -> Text:
-    """The same step in the study's other models of this outcome."""
+    """The same step in the study's other models of this outcome, of event studies those that set it
+    against the same time.
+    """
     found = [
         plain_estimate(
             term,
@@ -120,6 +125,7 @@ def _others(subject: Subject) -> Text:
         )
         for model, term in comparable(subject.results, subject.model, subject.term)
         if model.id != subject.model.id
+        and (model.estimator in AGAINST_ALL) is (subject.model.estimator in AGAINST_ALL)
     ]
     same_step = [other for other in found if other.step == subject.estimate.step]
     if not same_step:

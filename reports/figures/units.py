@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from reports.briefs.estimate import outcome_unit
-from reports.variables import AVERAGES, EVENT, Measure, Variables
+from reports.events import is_event
+from reports.variables import Measure, Variables
 
 LOGS = frozenset({"log", "log1p"})
 OF_LOGS = "Coefficients are per unit of the log: times 0.095, what goes with 10 % more."
@@ -17,7 +18,7 @@ def coefficient_unit(variables: Variables, treatment: str, outcome: str) -> str:
     if given.change in LOGS and found.change in LOGS:
         return "per cent for one per cent more"
     size = _size(found)
-    if not size or treatment in AVERAGES or EVENT.fullmatch(treatment):
+    if not size or is_event(treatment):
         return size
     step = _step(variables, given)
     return f"{size} per {step}" if step else size

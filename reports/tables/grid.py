@@ -10,6 +10,7 @@ from typing import Literal
 from models.engine.results import Curve
 from models.results import ModelResult, Term
 from models.study.results import StudyResults
+from reports.events import without_repeats
 from reports.numbers import decimals_for, fixed, result_id
 from reports.tables.facts import fact_rows
 from reports.tables.notes import Note, table_notes
@@ -79,12 +80,14 @@ def _head(index: int, model: ModelResult, variables: Variables) -> Head:
 
 
 def term_order(models: Iterable[ModelResult]) -> list[str]:
-    """All coefficients: treatments first, then the rest as they first appear, constants last."""
+    """Coefficients as a table has them: treatments first, then the rest as they first appear,
+    constants last; what repeats another row number for number is left to the files.
+    """
     models = tuple(models)
     treatments = [name for model in models for name in model.treatment]
     present = [term.term for model in models for term in model.terms]
     ordered = dict.fromkeys(name for name in treatments + present if name in set(present))
-    return sorted(ordered, key=lambda name: name in CONSTANTS)
+    return sorted(without_repeats(ordered), key=lambda name: name in CONSTANTS)
 
 
 def _term_rows(study: str, models: tuple[ModelResult, ...], variables: Variables) -> Iterable[Row]:

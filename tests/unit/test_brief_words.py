@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from data.panel import Column
 from models.study.results import StudyResults
 from reports.briefs.content import brief_of
 from reports.briefs.text import Brief, plain
@@ -127,3 +128,41 @@ def test_the_years_are_those_of_the_sample_not_of_the_panel() -> None:
     assert "252 regions in 11 years between 2002 and 2013." in words(brief_of(fewer, "r"))
     bare = replace(case, missingness=())
     assert "(2000 to 2015 at most)" in words(brief_of(bare, "r"))
+
+
+def ruled() -> StudyResults:
+    """The event study of a rule: all that carry a mark adopt in 2009."""
+    case = event_study()
+    mark = Column("above", "Rate above 25 percent in 2008", "1 if so, else 0", "regional", ("lfs",))
+    spec = replace(case.study.models[0], id=case.models[0].id, options={"cohort": "first"})
+    study = replace(case.study, variables={"first": "where(above, 2009, 0)"}, models=(spec,))
+    panel = replace(case.panel, columns=(*case.panel.columns, mark))
+    return replace(case, study=study, panel=panel)
+
+
+def test_adopters_by_a_rule_are_named_with_their_years() -> None:
+    case = ruled()
+    said = words(brief_of(case, "r"))
+    assert (
+        "from 2008 to the average of 2009 to 2015, the youth unemployment rate, age 15–24, in "
+        "regions counted as adopters (rate above 25 percent in 2008) moved 1.20 percentage points"
+    ) in said
+    assert "As adopters count, from 2009 on, the regions with this mark: rate above 25" in said
+    other = replace(case, study=replace(case.study, variables={"first": "above * 2009"}))
+    assert "counted as adopters" not in words(brief_of(other, "r"))
+    assert "As adopters count" not in words(brief_of(other, "r"))
+
+
+def test_a_method_with_another_base_is_kept_apart_from_the_range() -> None:
+    case = ruled()
+    said = words(brief_of(case, "r"))
+    assert (
+        "The headline sets what followed against the last year before, “country-year” against the "
+        "average of all years before adoption"
+    ) in said.replace(case.models[1].id, "country-year")
+    assert "other model puts it at" not in said
+    of_all = tuple(replace(one, estimator="did2s") for one in case.models)
+    alike = words(brief_of(replace(case, models=of_all), "r"))
+    assert "from the average before 2009 to the average of 2009 to 2015" in alike
+    assert "other model puts it at" in alike
+    assert "The headline sets what followed" not in alike

@@ -57,8 +57,13 @@ def pretrend_caution(tests: Sequence[Test]) -> tuple[str, ...]:
         return tuple(f"{NO_CAUSAL_READING}: {t.note}" for t in tests if t.p_value is None)
     return (
         f"{NO_CAUSAL_READING}: units that adopt moved differently before they did "
-        f"(pre-trend tests, p = {min(known):.2g}), so what follows need not come from adoption",
+        f"(smallest p of the tests before adoption: {_p(min(known))}), so what follows need not "
+        "come from adoption",
     )
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def sensitivity(events: Sequence[int], beta: Floats, vcov: Floats, df: float) -> tuple[Test, ...]:

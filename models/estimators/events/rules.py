@@ -124,9 +124,12 @@ def _not_by_outcome(
     if max(test.statistic, 1.0 - test.statistic) < FOLLOWS:
         return (test,), declared if reading == "descriptive" else ()
     side = "above" if test.statistic > 0.5 else "below"
+    share = max(test.statistic, 1.0 - test.statistic)
+    pairs = "over 99 %" if 0.995 <= share < 1.0 else f"{100 * share:.0f} %"
+    when = f"{-lead} {'period' if lead == BASE else 'periods'} before"
     what = (
-        f"adoption follows the outcome: {-lead} period(s) before, adopters lie {side} "
-        f"comparison units in {max(test.statistic, 1.0 - test.statistic):.0%} of pairs"
+        f"adoption follows the outcome: {when}, adopters lie {side} comparison units in {pairs} "
+        "of pairs"
     )
     if reading == "causal":
         todo = (
