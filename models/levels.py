@@ -19,6 +19,7 @@ from models.design import Codes, Design, Floats
 from models.study import ModelSpec
 
 SAME = 1e-12  # share of variation (squared) below which values of a parent and period are equal
+COMMON = "is the same for all units in a period"  # as the warning and the briefs have it
 TRACE = 0.02  # share below which a treatment is national in all but name
 # the fixed differences between units do not count for these, whatever effects a study names
 COMPARING_UNITS_WITH_THEMSELVES = frozenset(
@@ -95,7 +96,7 @@ def common_paths(design: Design, spec: ModelSpec) -> tuple[str, ...]:
         for j, name in enumerate(design.terms[: design.n_treatments])
     }
     return tuple(
-        f"{name} is the same for all units in a period: its error rests on "
+        f"{name} {COMMON}: its error rests on "
         f"{len(np.unique(design.time))} periods, and is too small if shocks that units share last"
         for name, share in shares.items()
         if share is not None and share <= SAME

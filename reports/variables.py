@@ -25,7 +25,7 @@ IRREGULAR = {"country": "countries", "county": "counties", "city": "cities"}
 UNIT_MEAN = re.compile(r"unit mean of (.+)")  # as the Mundlak device names them
 RESPONSE = re.compile(r"(.+) h=(\d+)")  # as local projections do
 PER_CENT = ("%", "per cent", "percent", "pct")
-SHARES = ("share", "fraction", "proportion", "ratio (0-1)")
+SHARES = ("share", "difference of two shares", "fraction", "proportion", "ratio (0-1)")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from models.verdicts.claim import CLAIMS, Claim, Verdict, not_testable, read_cla
 from models.verdicts.evidence import (
     Placebo,
     comparable,
+    deciding,
     failed_placebos,
     headline,
     multiverse_share,
@@ -33,6 +34,7 @@ __all__ = [
     "Placebo",
     "Verdict",
     "comparable",
+    "deciding",
     "failed_placebos",
     "headline",
     "judge",

@@ -7,7 +7,13 @@ from models.results import ModelResult, Term
 from models.study.results import StudyResults
 from models.verdicts.by_sign import own_interval
 from models.verdicts.claim import Claim, Ruling, Verdict, not_run, not_testable
-from models.verdicts.evidence import deciding, headline, in_words, interval_words
+from models.verdicts.evidence import (
+    deciding,
+    decimals_of,
+    headline,
+    in_words,
+    interval_words,
+)
 
 
 def by_difference(claim: Claim, results: StudyResults, _curve: Curve | None) -> Verdict:
@@ -54,8 +60,9 @@ def _ruling(
 
 
 def _numbers(model: ModelResult, term: Term) -> str:
-    interval = interval_words(term.conf_low, term.conf_high, 2)
-    value = in_words(term.estimate, 2)
+    decimals = decimals_of(term)
+    interval = interval_words(term.conf_low, term.conf_high, decimals)
+    value = in_words(term.estimate, decimals)
     return (
         f"The coefficient of the young less that of those compared with them is {value} "
         f"(95 % interval {interval}; model “{model.id}”)."

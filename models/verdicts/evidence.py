@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -127,6 +128,13 @@ def failed_placebos(results: StudyResults) -> tuple[Placebo, ...]:
 def p_words(p: float | None) -> str:
     """A p-value as it stands in a sentence."""
     return "below 0.001" if p is not None and p < 0.0005 else f"{p:.3f}"
+
+
+def decimals_of(term: Term) -> int:
+    """Decimals that show a coefficient's standard error with two significant digits, two to six."""
+    error = term.std_error
+    known = math.isfinite(error) and error > 0
+    return min(max(1 - math.floor(math.log10(error)), 2), 6) if known else 2
 
 
 def interval_words(low: float, high: float, decimals: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.levels import COMMON
 from models.verdicts import Verdict, failed_placebos
 from reports.briefs.adoption import movement
 from reports.briefs.estimate import interval_words
@@ -38,17 +39,25 @@ def _clause(subject: Subject) -> Text:
         opening = say(_trend(subject))
     if estimate.settled:
         size = say(estimate.size(estimate.middle), f" {unit} {estimate.direction(low)}{than}")
-        return say(opening, size, " (95 % interval: ", interval_words(estimate), ").")
+        interval = say(f" (95 % interval{_doubt(subject)}: ", interval_words(estimate), ").")
+        return say(opening, size, interval)
     return say(
         opening,
         "between ",
         estimate.size(low),
         f" {unit} lower and ",
         estimate.size(estimate.high),
-        f" higher{than} (95 % interval; best estimate: ",
+        f" higher{than} (95 % interval{_doubt(subject)}; best estimate: ",
         estimate.size(estimate.middle),
         f" {estimate.direction(estimate.middle)}).",
     )
+
+
+def _doubt(subject: Subject) -> str:
+    """What must be read with the interval itself, not a page later."""
+    if any(COMMON in warning for warning in subject.model.warnings):
+        return f", too narrow if shocks that all {subject.units} share last"
+    return ""
 
 
 def _trend(subject: Subject) -> str:

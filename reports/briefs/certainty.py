@@ -11,6 +11,7 @@ from models.verdicts import Verdict, comparable, multiverse_share
 from reports.briefs.adoption import other_base
 from reports.briefs.answer import said
 from reports.briefs.placebos import placebo_words
+from reports.briefs.restated import restated
 from reports.briefs.subject import Subject
 from reports.briefs.text import Block, Section, Span, Text, paragraph, say, typeset
 from reports.numbers import CURVE, MISSING, p_value, per_cent, result_id
@@ -19,15 +20,21 @@ from reports.variables import counted, in_sentence, index_word, panel_word, spac
 
 CAUSAL = re.compile(r"\b(effect|impact|caus|rais|reduc|improv)\w*", re.IGNORECASE)
 WORTH_SAYING = 0.01  # a share missing below this is not mentioned
+VARIED = {
+    "sample": "samples",
+    "weights": "weights",
+    "treatment": "treatments or their timing",
+    "effects": "things held fixed",
+    "outcome": "outcomes",
+}
 UNEVEN = 0.05  # a gap between the outcome's lowest and highest fifth that is
 
 
 def how_sure(subject: Subject) -> Section:
     """Verdicts with their reasons, then what the interval rests on."""
-    simulated = subject.results.panel.simulated
-    blocks = [paragraph(_verdict(verdict, simulated)) for verdict in subject.verdicts]
+    blocks = [paragraph(_verdict(subject, verdict)) for verdict in subject.verdicts]
     if len(blocks) > 1:
-        blocks = [Block("plain_table", rows=_verdicts(subject.verdicts, simulated))]
+        blocks = [Block("plain_table", rows=_verdicts(subject))]
     bullets = [*_agreement(subject), *other_base(subject), *_rests_on(subject)]
     bullets += placebo_words(subject)
     bullets += [*_curve(subject), *_gaps(subject)]
@@ -35,26 +42,31 @@ def how_sure(subject: Subject) -> Section:
     return Section("How sure is this?", (*blocks, Block("bullets", tuple(bullets))))
 
 
-def _verdict(verdict: Verdict, simulated: bool) -> Text:
-    claim, mind = verdict.claim, verdict.claim.change_our_mind
-    said = f"Claim {claim.id}, “{claim.claim.rstrip('.')}”: {verdict.ruling}. {verdict.reason}"
-    if simulated:  # no mind was made up
-        return say(said)
-    return say(f"{said} What would change our mind: {mind[:1].lower()}{mind[1:]}")
+def _verdict(subject: Subject, verdict: Verdict) -> Text:
+    claim = verdict.claim
+    return say(f"Claim {claim.id}, “{said(verdict)}”: {verdict.ruling}. {_why(subject, verdict)}")
 
 
-def _verdicts(
-    verdicts: tuple[Verdict, ...], simulated: bool
-) -> tuple[tuple[str, ...], ...]:
+def _why(subject: Subject, verdict: Verdict) -> str:
+    """The reason, its figures in units, and, where a mind was made up, what would change it."""
+    mind = verdict.claim.change_our_mind
+    changed = f"What would change our mind: {mind[:1].lower()}{mind[1:]}"
+    share = "" if verdict.multiverse_share is None else per_cent(verdict.multiverse_share)
+    parts = (
+        verdict.reason,
+        f"{share} of the specifications of this outcome have the headline's sign." if share else "",
+        restated(subject, verdict),
+        "" if subject.results.panel.simulated else changed,
+    )
+    return " ".join(filter(None, parts))
+
+
+def _verdicts(subject: Subject) -> tuple[tuple[str, ...], ...]:
     """Several verdicts as a table: claim, ruling, grade, and why."""
     rows = [("Claim", "Verdict", "Why")]
-    for verdict in verdicts:
-        mind = verdict.claim.change_our_mind
-        changed = "" if simulated else f" What would change our mind: {mind[:1].lower()}{mind[1:]}"
-        share = verdict.multiverse_share
-        borne = "" if share is None else f" {per_cent(share)} of the specifications have this sign."
+    for verdict in subject.verdicts:
         grade = "" if verdict.grade == "none" else f" ({verdict.grade})"
-        why = f"{verdict.reason}{borne}{changed}"
+        why = _why(subject, verdict)
         name = f"{verdict.claim.id}: {said(verdict)}"
         rows.append((typeset(name), f"{verdict.ruling}{grade}", typeset(why)))
     return tuple(rows)
@@ -119,17 +131,28 @@ def _leave_out(subject: Subject, curve: Curve) -> str:
 def _multiverse(subject: Subject, curve: Curve) -> Iterable[Text]:
     study = subject.results.study.id
     share = multiverse_share(curve, subject.term, subject.model.outcome)
+    same = int((curve.specs["outcome"] == subject.model.outcome).sum())
+    among = "" if same == len(curve.specs) else f" of the {same:,} of this outcome"
     chance = p_value(curve.joint.p_value).replace("<", "below ")
+    floor = curve.joint.p_value * (curve.joint.draws + 1) < 1.5
+    least = "the smallest that can come of " if floor else ""
     yield say(
         Span(f"{len(curve.specs):,}", result_id(study, CURVE, "specs")),
-        " defensible variants of the headline's model were run, with other controls, samples, "
-        "weights or timing, or more held fixed; ",
+        f" defensible variants of the headline's model were run, with other {_varied(curve)}; ",
         Span(per_cent(share), result_id(study, CURVE, "share_same_sign")),
-        " of those of this outcome have the headline's sign. Were there no association in any of "
-        "them, results this far from zero would come up with probability ",
+        f"{among} have the headline's sign. Were there no association in any of them, results "
+        "this far from zero would come up with probability ",
         Span(chance, result_id(study, CURVE, "joint_p_value")),
-        f" ({curve.joint.draws:,} resamplings).",
+        f" ({least}{curve.joint.draws:,} resamplings).",
     )
+
+
+def _varied(curve: Curve) -> str:
+    """What the specifications differ in: 'controls, samples, weights or treatments'."""
+    open_to_choice = [word for axis, word in VARIED.items() if len(curve.axes.get(axis, ())) > 1]
+    words = [*(["controls"] if curve.controls else []), *open_to_choice]
+    *others, last = words or ["choices"]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _gaps(subject: Subject) -> Iterable[Text]:

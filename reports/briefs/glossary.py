@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from models.verdicts import placebos
 from reports.briefs.subject import Subject
-from reports.briefs.text import Block, Section, Span, paragraph
+from reports.briefs.text import Block, Section, Span, paragraph, typeset
 from reports.numbers import fixed, typographic
 from reports.tables.facts import effect_label
 from reports.variables import in_sentence
@@ -13,7 +14,8 @@ from reports.variables import in_sentence
 
 def words_used(subject: Subject) -> Section:
     """Definitions of the terms that this brief holds, and no others."""
-    return Section("Words used here", (Block("definitions", rows=tuple(_definitions(subject))),))
+    rows = tuple((word, typeset(meaning)) for word, meaning in _definitions(subject))
+    return Section("Words used here", (Block("definitions", rows=rows),))
 
 
 def _definitions(subject: Subject) -> Iterable[tuple[str, str]]:
@@ -43,9 +45,45 @@ def _definitions(subject: Subject) -> Iterable[tuple[str, str]]:
     if subject.model.n_clusters:
         yield "Cluster", "A group whose members share shocks and so count as one piece of evidence."
     yield from _logarithm(subject)
+    yield from _of_claims(subject)
+    yield from _of_curve(subject)
     for text in subject.variables.definitions([subject.term.term, subject.model.outcome]):
         name, _, expression = text.partition(" is ")
         yield name, f"Computed as {expression}."
+
+
+def _of_claims(subject: Subject) -> Iterable[tuple[str, str]]:
+    """Words that verdicts and their reasons use."""
+    if any(verdict.grade != "none" for verdict in subject.verdicts):
+        yield (
+            "Evidence grade",
+            "What the design can carry: a description (levels and trends), or an association. "
+            "Nothing here carries more.",
+        )
+    if any("slope" in verdict.reason for verdict in subject.verdicts):
+        yield "Slope", f"How much of the outcome goes with a step of {subject.treatment_name}."
+    if placebos(subject.results) or subject.curve is not None:
+        yield (
+            "Placebo",
+            "A comparison that should show nothing: with a later year's figure, with people whom "
+            "the money is not for, or with made-up figures. One that shows something is a warning "
+            "that something else moves both.",
+        )
+    if any("NEET" in subject.variables.label(m.outcome).split() for m in subject.results.models):
+        yield "NEET", "Neither in employment nor in education or training."
+
+
+def _of_curve(subject: Subject) -> Iterable[tuple[str, str]]:
+    if subject.curve is None:
+        return
+    yield (
+        "Specification",
+        "One defensible way to run the comparison: one choice of each thing that could be chosen.",
+    )
+    yield (
+        "True null",
+        "A case in which there is no association. A test at 5 % should report one in 5 of 100.",
+    )
 
 
 def _logarithm(subject: Subject) -> Iterable[tuple[str, str]]:
@@ -93,5 +131,10 @@ def _restated(subject: Subject) -> str:
         return (
             f"The coefficient of {label} is {coefficient}; times the logarithm of 1.1{points} it "
             f"is the {fixed(abs(estimate.middle), estimate.decimals)} of the answer."
+        )
+    if subject.treatment.change in {"log", "log1p"} and subject.outcome.change in {"log", "log1p"}:
+        return (
+            f"The coefficient of {label} is {coefficient}; 1.1 to that power, less one, in per "
+            f"cent, is the {fixed(abs(estimate.middle), estimate.decimals)} of the answer."
         )
     return f"The coefficient of {label} is {coefficient}."

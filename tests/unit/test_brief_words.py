@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 from data.panel import Column
+from models.levels import COMMON
 from models.study.results import StudyResults
 from reports.briefs.content import brief_of
 from reports.briefs.text import Brief, plain
-from tests import report_case
+from tests import report_case, report_curve
 
 
 def words(brief: Brief) -> str:
@@ -20,6 +21,11 @@ def words(brief: Brief) -> str:
             parts += [plain(text) for text in block.texts]
             parts += [cell for row in block.rows for cell in row]
     return "\n".join(parts)
+
+
+def unbroken(text: str) -> str:
+    """The text with plain spaces."""
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def event_study() -> StudyResults:
@@ -166,3 +172,58 @@ def test_a_method_with_another_base_is_kept_apart_from_the_range() -> None:
     assert "from the average before 2009 to the average of 2009 to 2015" in alike
     assert "other model puts it at" in alike
     assert "The headline sets what followed" not in alike
+
+
+def test_a_doubt_about_the_interval_stands_with_the_interval() -> None:
+    case = report_case.results()
+    warned = (f"esf {COMMON}: its error rests on 12 periods",)
+    for one in (case, report_case.undecided()):
+        model = replace(one.models[0], warnings=warned)
+        said = plain(brief_of(replace(one, models=(model,)), "r").answer)
+        assert "95 % interval, too narrow if shocks that all regions share last" in unbroken(said)
+    assert "too narrow" not in plain(brief_of(case, "r").answer)
+
+
+def test_the_multiverse_says_what_it_varied_and_how_many_are_of_this_outcome() -> None:
+    curve = report_curve.curve()
+    case = report_case.results()
+    said = unbroken(words(brief_of(case, "r", curve)))
+    assert "were run, with other controls, samples, weights or things held fixed; 94 % have" in said
+    other = curve.specs.assign(outcome=["other"] * 4 + [*curve.specs["outcome"][4:]])
+    axes = {**curve.axes, "outcome": ("youth_unemp_rate", "other"), "treatment": ("esf", "b")}
+    joint = replace(curve.joint, p_value=0.001, draws=999)
+    told = replace(curve, specs=other, axes=axes, joint=joint)
+    said = unbroken(words(brief_of(case, "r", told)))
+    assert "weights, treatments or their timing, things held fixed or outcomes; " in said
+    assert f"of the {len(other) - 4} of this outcome have the headline’s sign" in said
+    assert "probability 0.001 (the smallest that can come of 999 resamplings)" in said
+
+
+def test_words_of_verdicts_are_explained_and_no_others() -> None:
+    case = report_case.results()
+    bare = words(brief_of(report_case.undecided(), "r"))
+    for word in ("Evidence grade", "Placebo", "Specification", "True null", "Slope", "NEET"):
+        assert f"\n{word}\n" not in bare
+    told = words(brief_of(case, "r", report_curve.curve()))
+    for word in ("Evidence grade", "Placebo", "Specification", "True null"):
+        assert f"\n{word}\n" in told
+    neet = Column("neet_rate", "NEET rate, 15 to 29", "percent", "regional", ("lfs",))
+    panel = replace(case.panel, columns=(*case.panel.columns, neet))
+    models = (*case.models, replace(case.models[0], id="neet", outcome="neet_rate"))
+    assert "\nNEET\n" in words(brief_of(replace(case, panel=panel, models=models), "r"))
+
+
+def test_a_gap_between_two_groups_is_said_in_the_headline_s_step() -> None:
+    case = report_case.results()
+    unit = "difference of two shares of population"
+    gap = Column("gap_emp_rate", "Gap", unit, "regional", ("lfs",))
+    panel = replace(case.panel, columns=(*case.panel.columns, gap))
+    small = (report_case.term("esf", 0.024, 0.0173),)
+    model = replace(case.models[0], id="gap", outcome="gap_emp_rate", terms=small)
+    spec = replace(case.study.models[0], id="gap", outcome="gap_emp_rate", decides=("Y2",))
+    study = replace(case.study, claims=("Y2",), models=(*case.study.models, spec))
+    told = replace(case, study=study, panel=panel, models=(*case.models, model))
+    said = unbroken(words(brief_of(told, "r")))
+    assert "is 0.024 (95 % interval −0.012 to 0.060" in said  # two digits of the error
+    # 0.024 log(1.1) = 0.0023 of a share
+    assert "10 % higher, gap is 0.23 percentage points higher (0.11 lower to 0.57 higher)" in said
