@@ -11,6 +11,7 @@ from functools import cached_property
 from data.panel import Column
 from models.contrasts import parts
 from models.study.results import PanelSummary, StudyResults
+from reports.described import Index, described
 from reports.events import event_label
 
 # what the index columns of the panels at hand are called in words
@@ -42,12 +43,13 @@ class Measure:
     lag: int = 0
     factor: float = 1.0
     expression: str = ""
+    words: str = ""  # of an opaque expression, where there are any
 
     @property
     def label(self) -> str:
         """The label of the column beneath, or the variable's own name."""
         if self.column is None or self.change == "opaque":
-            return self.name.replace("_", " ")
+            return self.words or self.name.replace("_", " ")
         return self.column.label or self.column.name
 
     @property
@@ -91,6 +93,10 @@ class Variables:
         word = index_word(self.time)
         return word if word in {"year", "quarter", "month", "week", "day"} else "period"
 
+    @property
+    def _index(self) -> Index:
+        return Index(self.time, self.period, self.unit, index_word(self.unit))
+
     def measure(self, name: str) -> Measure:
         """`name` taken apart, through derived variables down to a column of the panel."""
         if response := RESPONSE.fullmatch(name):  # the outcome is led: as good as a lag more
@@ -110,7 +116,8 @@ class Variables:
             return Measure(name, None, "opaque", expression=expression)
         taken = self._take(tree, above | {name})
         if taken is None:
-            return Measure(name, None, "opaque", expression=expression)
+            words = described(tree, lambda node: self._take(node, above | {name}), self._index)
+            return Measure(name, None, "opaque", expression=expression, words=words)
         return replace(taken, name=name, expression=expression)
 
     def _take(self, node: ast.expr, above: frozenset[str]) -> Measure | None:

@@ -40,6 +40,7 @@ SHOWN = 1200  # points drawn of a longer curve, evenly by rank
 BINS = 300  # columns of the choice panel
 LEFT, ROW, TALL = 2.75, 0.115, 1.35  # inches
 LONGEST = 44  # characters of a choice
+SHORTEST = 13  # characters left of a name
 SHADES = LinearSegmentedColormap.from_list("chosen", ["#ffffff", ACCENT])
 
 
@@ -153,7 +154,7 @@ def _level(choice: str, level: str, variables: Variables, results: StudyResults)
         named = ", ".join(effect_label(results, part).removesuffix(" FE") for part in parts)
         return f"{named} FE" if parts else "no FE"
     if choice == "weights":
-        return "none" if level in {"none", ""} else level
+        return "none" if level in {"none", ""} else variables.label(level)
     return level.replace("_", " ")
 
 
@@ -220,5 +221,7 @@ def _with_bracket(label: str, longest: int) -> str:
     base, _, rest = label.rpartition(" (")
     if len(label) <= longest or not base:
         return textwrap.shorten(label, longest, placeholder=" …")
-    room = max(longest - len(rest) - 2, 12)
+    if longest - len(rest) - 2 < SHORTEST:
+        rest = rest.rpartition(", ")[2]  # when, rather than which logarithm
+    room = max(longest - len(rest) - 2, SHORTEST)
     return f"{textwrap.shorten(base, room, placeholder=' …')} ({rest}"

@@ -7,7 +7,7 @@ from models.study.results import StudyResults
 from reports.numbers import fixed, p_value, result_id
 from reports.tables.named_tests import name_in_words
 from reports.tables.parts import Cell, Row
-from reports.variables import RESPONSE, index_word, panel_word, plural
+from reports.variables import RESPONSE, Variables, index_word, panel_word, plural
 
 FIT_LABELS = {"r2_within": "Within R²", "r2": "R²"}
 GAIN_LABEL = "squared error off by own slopes"
@@ -69,6 +69,14 @@ def rows_behind(model: ModelResult, term: str) -> tuple[int, str]:
 
 def _words(label: str, words: list[str]) -> Row:
     return Row("word", label, tuple(Cell(word) for word in words))
+
+
+def weights_label(results: StudyResults, model: ModelResult) -> str:
+    """The weights in words, or by name; empty where each observation counts the same."""
+    if not model.weights:
+        return ""
+    measure = Variables.of(results).measure(model.weights)
+    return measure.label if measure.column or measure.words else model.weights
 
 
 def inference_name(results: StudyResults, model: ModelResult) -> str:

@@ -69,6 +69,7 @@ def _table(grid: Grid, part: slice, number: int, parts: int) -> str:
         caption = rf"\textbf{{SIMULATED DATA.}} {caption}"
     label = f"tab:{_label(grid.study)}" + (f"-{number}" if parts > 1 else "")
     notes = [rf"{_note(note.kind, note.text)}\par" for note in grid.notes]
+    notes += [rf"{escaped(text)}\par" for text in _outcomes(grid, part)]
     lines = [
         r"\begin{table}\centering\small\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{caption}}}",
@@ -82,6 +83,14 @@ def _table(grid: Grid, part: slice, number: int, parts: int) -> str:
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _outcomes(grid: Grid, part: slice) -> list[str]:
+    """What the names of outcomes stand for: the labels are too long for a column."""
+    heads = [] if grid.outcome else grid.heads[part]
+    named = {head.outcome_name: head.outcome for head in heads if head.outcome != head.outcome_name}
+    said = "; ".join(f"{name}: {label}" for name, label in named.items())
+    return [f"Outcomes: {said}."] if said else []
 
 
 def _label(study: str) -> str:

@@ -10,7 +10,8 @@ from models.engine.results import Curve
 from models.results import ModelResult
 from models.study.results import PanelSummary, StudyResults
 from reports.sources import source_line
-from reports.variables import Variables, panel_word
+from reports.tables.facts import weights_label
+from reports.variables import Variables, in_sentence, panel_word
 
 NoteKind = Literal["simulated", "override", "warning", "layout", "convention", "plain"]
 
@@ -50,6 +51,7 @@ def table_notes(
         name for model in models for name in (model.outcome, *(t.term for t in model.terms))
     )
     notes += [Note("plain", f"{text}.") for text in variables.definitions(names)]
+    notes += [Note("layout", text) for text in _weights(results, models)]
     if results.study.where:
         notes.append(Note("plain", f"Sample: {results.study.where}."))
     return (*notes, Note("plain", source_line(results.panel)))
@@ -113,6 +115,12 @@ def sentence(text: str) -> str:
     text = " ".join(text.split())
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _weights(results: StudyResults, models: tuple[ModelResult, ...]) -> list[str]:
+    """What stands behind the names of weights, where that is known."""
+    named = {m.weights: weights_label(results, m) for m in models if m.weights}
+    return [f"Weights {name}: {in_sentence(said)}." for name, said in named.items() if said != name]
 
 
 def _levels(models: tuple[ModelResult, ...], variables: Variables) -> list[str]:

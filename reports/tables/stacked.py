@@ -16,6 +16,7 @@ from reports.tables.facts import (
     inference_name,
     role_words,
     rows_behind,
+    weights_label,
 )
 from reports.tables.grid import (
     CONSTANTS,
@@ -137,7 +138,8 @@ def settings(results: StudyResults, models: tuple[ModelResult, ...]) -> tuple[tu
     for number, (model, (said, counts)) in enumerate(zip(models, errors, strict=True), start=1):
         role = role_words(results, model)
         parts = [*([role] if role else []), model.estimator, *_effects(results, model)]
-        parts += [f"weights {model.weights}"] if model.weights else []
+        weights = weights_label(results, model)
+        parts += [f"weighted by {in_sentence(weights)}"] if weights else []
         parts += [said] if len(sharing[said]) == 1 else []
         parts += [counts] if counts else []
         parts += ["level rule overridden"] if model.inference.override else []

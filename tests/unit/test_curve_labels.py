@@ -23,3 +23,11 @@ def test_labels_too_long_stay_apart_and_what_fits_stays_whole() -> None:
     assert found[2].endswith("(log, 1 year earlier)")
     assert found[3].endswith("(log, 2 years earlier)")
     assert found[4] == "Unemployment rate (1 year earlier)"
+
+
+def test_a_long_bracket_keeps_when_and_leaves_room_for_the_name() -> None:
+    name, when = "European Social Fund expenditure per head", "mean of 1 to 3 years earlier"
+    labels = [("treatment", f"{name} {EARLIER}"), ("treatment", f"{name} (log of 1 + x, {when})")]
+    found = _fitting(labels, LONGEST)
+    assert found[1] == f"European … ({when})"
+    assert max(map(len, found)) <= LONGEST
