@@ -20,6 +20,11 @@ def run(args: argparse.Namespace, session: Session) -> tuple[Any, str]:
         done = publish_run(steps.estimate_on(study, panel, session, None), session)
     state = "published" if done.new else "nothing new: published before"
     files = [str(done.folder / name) for name in done.manifest["files"]]
+    index = session.home / "site" / "index.html"
+    session.say(
+        f"Next: open {done.folder / 'brief.html'} in a browser, or {index} for all runs; "
+        f"regsi verify {done.id} computes every number again."
+    )
     document = {"run": done.id, "new": done.new, "files": files}
     lines = [f"{study.id}: {state} as run {done.id}", *(f"  {name}" for name in files)]
     return document, "\n".join(lines)

@@ -116,6 +116,10 @@ def _others(subject: Subject) -> Text:
     """The same step in the study's other models of this outcome, of event studies those that set it
     against the same time.
     """
+    of_all = subject.model.estimator in AGAINST_ALL
+    others = comparable(subject.results, subject.model, subject.term)
+    apart = any((model.estimator in AGAINST_ALL) is not of_all for model, _ in others)
+    base = " with the same base" if subject.of_event and apart else ""
     found = [
         plain_estimate(
             term,
@@ -123,9 +127,8 @@ def _others(subject: Subject) -> Text:
             subject.outcome,
             result_id(subject.results.study.id, model.id, term.term),
         )
-        for model, term in comparable(subject.results, subject.model, subject.term)
-        if model.id != subject.model.id
-        and (model.estimator in AGAINST_ALL) is (subject.model.estimator in AGAINST_ALL)
+        for model, term in others
+        if model.id != subject.model.id and (model.estimator in AGAINST_ALL) is of_all
     ]
     same_step = [other for other in found if other.step == subject.estimate.step]
     if not same_step:
@@ -133,8 +136,9 @@ def _others(subject: Subject) -> Text:
     same_step = [replace(other, decimals=subject.estimate.decimals) for other in same_step]
     low, high = min(same_step, key=_middle), max(same_step, key=_middle)
     if low is high:
-        return say("The study's other model puts it at ", _size(low), ".")
-    return say("The study's other models put it between ", _size(low), " and ", _size(high), ".")
+        return say(f"The study's other model{base} puts it at ", _size(low), ".")
+    many = f"The study's other models{base} put it between "
+    return say(many, _size(low), " and ", _size(high), ".")
 
 
 def _middle(estimate: PlainEstimate) -> float:

@@ -145,3 +145,13 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_made(
     error = capsys.readouterr().err
     assert error == f"error: {tmp_path}: the disk is full; free some space, then do it again\n"
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [".preparing"]
+
+
+def test_publishing_says_what_to_open_and_how_to_check_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["publish", STUDY, "--home", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    (brief,) = (tmp_path / "runs").glob("*/brief.html")
+    assert f"Next: open {brief} in a browser, or {tmp_path / 'site' / 'index.html'}" in said
+    assert f"regsi verify {brief.parent.name} computes every number again." in said

@@ -170,7 +170,10 @@ def test_a_method_with_another_base_is_kept_apart_from_the_range() -> None:
     of_all = tuple(replace(one, estimator="did2s") for one in case.models)
     alike = words(brief_of(replace(case, models=of_all), "r"))
     assert "from the average before 2009 to the average of 2009 to 2015" in alike
-    assert "other model puts it at" in alike
+    assert "The study’s other model puts it at" in alike
+    third = replace(case.models[0], id="third")
+    both = words(brief_of(replace(case, models=(*case.models, third)), "r"))
+    assert "The study’s other model with the same base puts it at 1.20 lower" in both
     assert "The headline sets what followed" not in alike
 
 
