@@ -93,6 +93,7 @@ def _count_rows(results: StudyResults, models: Models) -> list[Row]:
     counts: list[tuple[str, str, list[int | None]]] = [
         ("Observations", "n_obs", [model.n_obs for model in models]),
         (_title(panel.unit), "n_units", [model.n_units for model in models]),
+        (f"Adopting {_title(panel.unit).lower()}", "fit/n_adopters", _adopters(models)),
         (_title(panel.time), "n_periods", [model.n_periods for model in models]),
         *(
             (f"Clusters ({panel_word(panel, k)})", f"n_clusters/{k}", [c.get(k) for c in clusters])
@@ -105,6 +106,12 @@ def _count_rows(results: StudyResults, models: Models) -> list[Row]:
         for label, name, figures in counts
     ]
     return [row for row in rows if any(row.cells)]
+
+
+def _adopters(models: Models) -> list[int | None]:
+    """How many units adopt in each event study."""
+    counts = [model.fit.get("n_adopters") for model in models]
+    return [None if count is None else int(count) for count in counts]
 
 
 def _fit_rows(results: StudyResults, models: Models) -> list[Row]:

@@ -49,6 +49,7 @@ def test_quiet_data_carry_an_event_study(tmp_path: Path, estimator: str) -> None
     result = run(tmp_path, panel_frame(), estimator)
     assert not any("no causal reading" in text for text in result.warnings)
     assert abs(result.term("event average").statistic) < 4.0
+    assert (result.n_units, result.fit["n_adopters"]) == (60, 20.0)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
