@@ -26,6 +26,7 @@ from models.plausibility import implausible
 from models.results import ModelResult
 from models.sample import build_design, derived_frame, sample_rows
 from models.sensitivity.battery import with_sensitivity
+from models.shared_paths import shared_paths
 from models.study import ModelSpec, Study
 from models.study.results import PanelSummary, StudyResults
 from models.study.text import StudyText
@@ -79,7 +80,8 @@ def fit_model(study: Study, panel: Panel, sample: pd.DataFrame, index: int) -> M
         raise BadInput(f"{where}, {fault.where}", fault.what, fault.todo) from None
     traces = (*nearly_national(design, spec, levels), *common_paths(design, spec))
     large = implausible(design, spec, result, study.claims)
-    said = (*traces, *national_controls(design, spec), *large)
+    levelled = (*national_controls(design, spec), *shared_paths(design, spec))
+    said = (*traces, *levelled, *large)
     cautions = (*design.warnings, *said, *result.warnings, *_needless(spec, override))
     return replace(
         result,
