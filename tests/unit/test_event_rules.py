@@ -11,7 +11,7 @@ import pytest
 from data.errors import BadInput
 from models.estimators.events.pretrends import bounds, breakdown, sensitivity
 from models.results import ModelResult
-from tests.study_case import estimates, fit_one, panel_of
+from tests.study_case import estimates, fit_one, model_text, panel_of
 
 ESTIMATORS = ("event-study", "group-time", "did2s")
 
@@ -210,3 +210,19 @@ def test_without_noise_the_breakdown_value_is_a_ratio() -> None:
     first, average = sensitivity([-4, -3, -2, 0, 1], beta, 1e-18 * np.eye(5), np.inf)
     assert first.statistic == pytest.approx(0.12 / 0.035, rel=1e-6)
     assert average.statistic == pytest.approx(0.13 / (1.5 * 0.035), rel=1e-6)
+
+
+def test_a_missing_adoption_period_is_never_and_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    index = pd.MultiIndex.from_product([range(40), range(2001, 2013)], names=["geo", "year"])
+    table = index.to_frame(index=False)
+    table["y"] = random.normal(size=len(table))
+    table["start"] = np.where(table["geo"] < 12, 2007.0, 0.0)
+    how = '{ kind = "cluster", by = ["unit"] }'
+    text = model_text("group-time", "y", [], (), ("unit", "time"), how, 'cohort = "start"')
+    known = fit_one(tmp_path, panel_of(table, "geo", "year"), text)
+    table.loc[table["geo"] == 30, "start"] = np.nan
+    unknown = fit_one(tmp_path, panel_of(table, "geo", "year"), text)
+    assert estimates(unknown) == estimates(known)
+    assert not any("no period" in said for said in known.warnings)
+    assert any(said.startswith("1 units (30) have no period") for said in unknown.warnings)

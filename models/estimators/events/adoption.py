@@ -69,7 +69,9 @@ def read_adoption(design: Design, spec: ModelSpec) -> Adoption:
     if not np.any(np.isfinite(cohort) & ~early):
         what = "no unit adopts between its first and its last period in the sample"
         raise BadInput("cohort", what, "widen the sample, or check that the column holds periods")
+    unknown = np.isnan(np.asarray(design.columns[spec.options["cohort"]], dtype=np.float64))
     warnings = (
+        *_noted(design, unknown, "have no period and count as never treated; write 0 if so"),
         *_noted(design, early, "left out: adopted at or before their first row, nothing before it"),
         *_noted(design, late, "adopt after the last period and count as never treated here"),
     )
