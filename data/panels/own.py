@@ -36,10 +36,12 @@ def read_own_panel(
     table = read_table(path, sheet)
     table.columns = [str(name) for name in table.columns]
     _check_header(table, path, unit, time, parent)
-    table = table[~table.map(_is_missing).all(axis=1)]
+    origin = read_panel(path) if is_panel_file(path) else None
+    missing = table.map(_is_missing) if origin is None else table.isna()  # there "" is no flag
+    table = table[~missing.all(axis=1)]
     if table.empty:
         raise BadInput(str(path), "has no rows", "export it again with its data")
-    frame = _typed(table, path, unit, time, parent)
+    frame = _typed(table, missing.loc[table.index], path, unit, time, parent)
     measured = [str(name) for name in frame if name not in (unit, time, parent)]
     panel = Panel(
         name=path.name,
@@ -51,7 +53,7 @@ def read_own_panel(
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         title=path.name,
     )
-    return _with_origin(panel, read_panel(path)) if is_panel_file(path) else panel
+    return panel if origin is None else _with_origin(panel, origin)
 
 
 def _with_origin(panel: Panel, origin: Panel) -> Panel:
@@ -67,11 +69,20 @@ def _with_origin(panel: Panel, origin: Panel) -> Panel:
 
 
 def _typed(
-    table: pd.DataFrame, path: Path, unit: str, time: str, parent: str | None
+    table: pd.DataFrame,
+    missing: pd.DataFrame,
+    path: Path,
+    unit: str,
+    time: str,
+    parent: str | None,
 ) -> pd.DataFrame:
     """The table with every column as numbers or text, and an index that holds."""
     lines = table.index.to_numpy() + 2  # the header is the first line of a text file or sheet
-    columns = {name: _values(table[name], path, lines) for name in table if name != time}
+    columns = {
+        name: _values(table[name], missing[name].to_numpy(dtype=bool), path, lines)
+        for name in table
+        if name != time
+    }
     columns[time] = _periods(table[time], path, lines)
     frame = pd.DataFrame({name: columns[name] for name in table})
     _check_index(frame, path, lines, unit, parent)
@@ -100,9 +111,10 @@ def _is_missing(entry: object) -> bool:
     return entry is None or entry is pd.NaT or entry is pd.NA or entry != entry
 
 
-def _values(column: pd.Series, path: Path, lines: NDArray[np.int64]) -> pd.Series:
+def _values(
+    column: pd.Series, missing: NDArray[np.bool_], path: Path, lines: NDArray[np.int64]
+) -> pd.Series:
     """Numbers as floats, or text with None for missing."""
-    missing = column.map(_is_missing).to_numpy(dtype=bool)
     known = column[~missing]
     text = known.map(lambda entry: isinstance(entry, str)).to_numpy(dtype=bool)
     if text.all() or column.dtype == "object":

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import struct
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +23,9 @@ import pyarrow as pa
 from data.errors import BadInput
 from data.suggestions import near
 
+QUOTED = re.compile('"[^"]*"')
+THOUSANDS = "[-+]?[1-9][0-9]{0,2},[0-9]{3}"
+DECIMAL_COMMA = r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?"
 # what pandas raises where a damaged file's own sizes and kinds make no sense
 MIXED_UP = (AttributeError, TypeError, StopIteration, OverflowError, MemoryError)
 
@@ -59,10 +64,12 @@ def _first_line(fault: Exception) -> str:
 
 
 def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
+    """Columns separated by commas, tabs, or semicolons, which go with decimal commas."""
     with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as stream:
-        _check_lines(path, stream)
+        separator = _check_lines(path, stream)
     table = pd.read_csv(
         path,
+        sep=separator,
         header=None,  # else pandas renames a second column of one name in silence
         dtype="str",
         keep_default_na=False,
@@ -70,25 +77,46 @@ def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
         encoding="utf-8-sig",
         index_col=False,
     )
-    return _headed(table)
+    return _headed(table if separator == "," else table.apply(_with_points))
 
 
-def _check_lines(path: Path, stream: Iterable[bytes]) -> None:
-    """Refuses lines with other fields than the header: pandas would fill short ones with blanks."""
-    reader = csv.reader(_decoded(path, stream), strict=True)
+def _with_points(column: pd.Series) -> pd.Series:
+    """A column of texts, decimal commas written as points.
+
+    As it is, which is text, where it holds points as well, or all commas might stand for thousands.
+    """
+    entries = column.str.strip()
+    commas = entries.str.fullmatch(DECIMAL_COMMA)
+    thousands = entries[commas].str.fullmatch(THOUSANDS)
+    if thousands.all() or entries.str.fullmatch(DECIMAL_COMMA.replace(",", "[.]")).any():
+        return column
+    return column.where(~commas, entries.str.replace(",", "."))
+
+
+def _separator(header: str) -> str:
+    """What separates the columns of the first line: most of the commas, semicolons or tabs."""
+    bare = QUOTED.sub("", header)
+    return max(",;\t", key=bare.count)
+
+
+def _check_lines(path: Path, stream: Iterable[bytes]) -> str:
+    """What separates the columns.
+
+    Refuses lines with other fields than the header: pandas would fill short ones with blanks.
+    """
+    lines = _decoded(path, stream)
+    first = next(lines, "")
+    separator = _separator(first)
+    reader = csv.reader(chain([first], lines), strict=True, delimiter=separator)
     try:
         header = next(reader, [])
-        if len(header) == 1 and (mark := next((m for m in ";\t" if m in header[0]), None)):
-            name = "tabs" if mark == "\t" else mark
-            raise BadInput(
-                f"{path}, line 1", f"columns are separated by {name}", "separate them by commas"
-            )
         for row in reader:
             if len(row) != len(header) and any(cell.strip() for cell in row):
                 what = f"has {len(row)} fields where the header has {len(header)}"
                 raise BadInput(f"{path}, line {reader.line_num}", what, "mend the line")
     except csv.Error as fault:
         raise BadInput(f"{path}, line {reader.line_num}", f"{fault}", "mend the line") from None
+    return separator
 
 
 def _decoded(path: Path, stream: Iterable[bytes]) -> Iterator[str]:

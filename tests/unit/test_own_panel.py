@@ -43,6 +43,34 @@ def test_every_format_gives_the_same_panel(tmp_path: Path, suffix: str) -> None:
     pd.testing.assert_frame_equal(again.frame, original.frame, check_dtype=False)
 
 
+@pytest.mark.parametrize(("mark", "point"), [(";", ","), (";", "."), ("\t", ","), ("\t", ".")])
+def test_columns_may_be_separated_as_spreadsheets_of_the_continent_do(
+    tmp_path: Path, mark: str, point: str
+) -> None:
+    table = 'geo|country|year|"rate, in %"|kind\nB|Q|2001|-2e3|"a, b"\nA|Q|2001||1,2,3\n'
+    text = (table + "A|Q|2000|1.5|\nA|Q|2002|1.234|c\n").replace(".", point).replace("|", mark)
+    frame = panel_of(tmp_path, text).frame
+    np.testing.assert_array_equal(frame["rate, in %"], [1.5, np.nan, 1.234, -2000.0])
+    assert frame["kind"].fillna("").tolist() == ["", "1,2,3", "c", "a, b"]
+
+
+def test_commas_that_may_stand_for_thousands_are_no_numbers(tmp_path: Path) -> None:
+    """1,234 is read as 1.234 beside 1,5 alone."""
+    text = "geo;country;year;x;z\nA;Q;2000;1,234;1,234\nA;Q;2001;2,345;1,5\n"
+    frame = panel_of(tmp_path, text).frame
+    assert frame["x"].tolist() == ["1,234", "2,345"]
+    assert frame["z"].tolist() == [1.234, 1.5]
+
+
+def test_an_exported_panel_tells_no_flag_from_no_cell(tmp_path: Path) -> None:
+    original = panel_of(tmp_path, "geo,country,year,x,x_flag\nA,Q,2000,1,b\nA,Q,2001,2,u\n")
+    original.frame["x_flag"] = pd.Series(["", None], dtype="object")
+    path = tmp_path / "again.parquet"
+    export(original, path)
+    again = read_own_panel(path, "geo", "year", "country").frame["x_flag"]
+    assert (again[0], pd.isna(again[1])) == ("", True)
+
+
 def test_numbered_units_stay_whole_numbers(tmp_path: Path) -> None:
     path = tmp_path / "firms.csv"
     path.write_text("firm,year,x\n10,1990,1\n9,1990,2\n")
@@ -62,7 +90,8 @@ def test_units_too_large_to_count_stay_apart(tmp_path: Path) -> None:
         ("geo,country,year,x\n", "has no rows"),
         ("geo,country,x\nA,Q,1\n", "line 1: has no column 'year'"),
         ("geo,country,year,x,x\nA,Q,2000,1,1\n", "line 1: column 'x' occurs twice"),
-        ("geo;country;year\nA;Q;2000\n", "separated by ;"),
+        ("geo;country;year;x\nA;Q;2000\n", "line 2: has 3 fields where the header has 4"),
+        ("geo;country;year;x\nA;Q;2000;1\nA;Q;2001;2\nB;Q;2001;1,5\nB;Q;2002;1.5\n", "1,5"),
         ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,two\n", "line 3, column 'x': text among"),
         ('geo,country,year,x\nA,Q,2000,1\nA,Q,2001,"1,234"\n', "line 3, column 'x': text among"),
         ("geo,country,year,x\nA,Q,2000,1\n\nA,Q,2001,inf\n", "line 4, column 'x': an infinite"),
@@ -77,7 +106,6 @@ def test_units_too_large_to_count_stay_apart(tmp_path: Path) -> None:
         ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001,1,1\n", "line 3: has 5 fields where .* has 4"),
         ("geo,country,year,x\nA,Q,2000,1\nA,Q,2001\n", "line 3: has 3 fields where .* has 4"),
         ("geo,country,year,x\n\nA,Q,2001,1\nA,Q", "line 4: has 2 fields where .* has 4"),
-        ("geo\tcountry\tyear\nA\tQ\t2000\n", "separated by tabs"),
         ('geo,country,year,x\nA,Q,2000,"1\n', "line 2: unexpected end of data"),
     ],
 )
