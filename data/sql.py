@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 SLOT = re.compile(r"\{([a-z_]+)\}")
-# the flags of several rows as those of one, sorted letters; one text a group, not a list of lists
+# the flags of several rows as those of one, sorted letters; one text a group, not a list of lists,
+# which is taken apart only where it has letters to sort
 ALL_FLAGS = (
-    "array_to_string(list_sort(list_distinct(string_split("
-    "coalesce(string_agg(flags, ''), ''), ''))), '')"
+    "CASE WHEN strlen(coalesce(string_agg(flags, ''), '')) < 2"
+    " THEN coalesce(string_agg(flags, ''), '') ELSE array_to_string("
+    "list_sort(list_distinct(string_split(string_agg(flags, ''), ''))), '') END"
 )
 
 
