@@ -26,7 +26,7 @@ from data.sources.grids import Grid, read_grid
 from data.sources.staged import Load, SourceFile, file_dimensions
 from data.sources.texts import Spelling, finish
 from data.sources.workbooks import Workbook
-from data.sql import literal, quoted, statement
+from data.sql import listed, literal, quoted, statement
 
 SLOT = re.compile(r"\{([^{}:]+)(?::(0?\d*d))?\}")
 
@@ -146,9 +146,12 @@ def stage_texts(load: Load, grid: Grid, across: Across, parts: Mapping[str, str]
     code = f", unnest([{', '.join(map(literal, across.columns.values()))}]) AS "
     load.con.execute(
         statement(
-            "CREATE TABLE texts AS SELECT {parts}{code}, unnest([{cells}]) AS text,"
-            " {flags} AS flags, {row} + unnest({numbers}::BIGINT[]) AS place FROM grid"
-            " WHERE {keep}",
+            # what a row says is worked out within, once and not for each of its figures
+            "CREATE TABLE texts AS SELECT {names}{code}, unnest({figures}) AS text, flags,"
+            " place + unnest({numbers}::BIGINT[]) AS place FROM (SELECT {parts}, [{cells}] AS"
+            " {figures}, {flags} AS flags, {row} AS place FROM grid WHERE {keep})",
+            names=listed(parts),
+            figures=quoted("#figures"),
             parts=", ".join(f"{sql} AS {quoted(name)}" for name, sql in parts.items()),
             code=code + quoted(across.dimension) if across.dimension else "",
             cells=cells,

@@ -20,7 +20,11 @@ NUMBER = r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
 GROUPED = r"-?[0-9]{1,3}(S[0-9]{3})*(\.[0-9]+)?|-?[0-9]+(\.[0-9]+)?"
 TIME = r"[0-9]{4}(-?(Q[1-4]|S[1-2]|W[0-9]{2})|-[0-9]{2}(-[0-9]{2})?|M[0-9]{2})?"
 CODE = "[A-Z0-9][A-Z0-9_.-]*"
-PRESENT_TIME = "replace(regexp_replace(time, '^([0-9]{4})([QSW])', '\\1-\\2'), 'M', '-')"
+# most periods are years, which have one spelling
+PRESENT_TIME = (
+    "CASE WHEN strlen(time) = 4 THEN time"
+    " ELSE replace(regexp_replace(time, '^([0-9]{4})([QSW])', '\\1-\\2'), 'M', '-') END"
+)
 
 
 @dataclass(frozen=True)
