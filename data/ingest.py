@@ -22,7 +22,7 @@ from data.inbox import Incoming, files_below, found, matching
 from data.recipes import DatasetRecipe, dataset_ids, dataset_recipe
 from data.sources import reader
 from data.sources.staged import Load, SourceFile
-from data.warehouse.swap import Swap, loaded_before, record_refused, swap_in
+from data.warehouse.swap import Swap, editions, loaded_before, record_refused, swap_in
 from data.warehouse.vintages import Edition, Vintage
 from data.warehouse.writer import staging, workbench, writing
 
@@ -43,11 +43,15 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Bench:
-    """What loads a dataset: the warehouse's home, a connection, a folder for unpacked files."""
+    """What loads a dataset: the warehouse's home, a connection, a folder for unpacked files.
+
+    `earlier` are the dataset's editions that are there, to which what is loaded is added.
+    """
 
     home: Path
     con: DuckDBPyConnection
     scratch: Path
+    earlier: list[Vintage]
 
 
 def ingest(
@@ -68,10 +72,11 @@ def ingest(
     if not chosen:  # nothing to wait for a writer for
         return ()
     with writing(home), workbench(home) as (con, scratch):
+        there = editions(con, home)
         for id in chosen:
             recipe = dataset_recipe(id)
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                bench = Bench(home, con, Path(folder))
+                bench = Bench(home, con, Path(folder), there[id])
                 files = _incoming(recipe, home, from_dir, bench.scratch, published)
                 done += [load(bench, recipe, file, from_dir is None, say) for file in files]
     return tuple(done)
@@ -131,7 +136,7 @@ def load(
     home, con = bench.home, bench.con
     day = file.published if file.dated else None
     sha256 = raw.digest(file.path)
-    known = loaded_before(con, home, recipe.id, sha256, day)
+    known = loaded_before(bench.earlier, sha256, day)
     if known is not None:
         raw.keep(home, recipe, file.path, file.origin, known.published)  # mends a damaged copy
         say(f"{recipe.id}: nothing new ({file.path.name}, published {known.published})")
@@ -147,6 +152,7 @@ def load(
         with staging(con, Path(scratch), plain.stat().st_size):
             reader(file.layout.reader)(Load(con, source, recipe, file.layout))
             vintage = checked_in(bench, recipe, file, kept)
+            bench.earlier.append(vintage)
     announce(vintage, file, say)
     return outcome(vintage, new=True)
 
@@ -155,13 +161,13 @@ def checked_in(
     bench: Bench, recipe: DatasetRecipe, file: Incoming, kept: raw.RawFile
 ) -> Vintage:
     """Checks what was staged of a file and lays it in."""
-    edition = Edition(file.published, partial=file.layout.partial)
+    edition, before = Edition(file.published, partial=file.layout.partial), len(bench.earlier)
     try:
         aside = contracts.check(bench.con, recipe, file.path.name, edition.partial)
     except ContractBroken:
-        record_refused(bench.home, bench.con, Swap(recipe, edition, kept, 0))
+        record_refused(bench.home, bench.con, Swap(recipe, edition, kept, 0, before))
         raise
-    return swap_in(bench.home, bench.con, Swap(recipe, edition, kept, aside))
+    return swap_in(bench.home, bench.con, Swap(recipe, edition, kept, aside, before))
 
 
 def announce(vintage: Vintage, file: Incoming, say: Callable[[str], None]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -29,55 +31,61 @@ WAREHOUSE = {"warehouse": ATTACHED}
 
 @dataclass(frozen=True)
 class Swap:
-    """What goes in: the edition's place, the kept file, and how many rows were set aside."""
+    """What goes in: the edition's place, the kept file, and how many rows were set aside.
+
+    `earlier` is how many editions of the dataset were loaded before.
+    """
 
     recipe: DatasetRecipe
     edition: Edition
     kept: RawFile
     aside: int
+    earlier: int
+
+
+def editions(con: DuckDBPyConnection, home: Path) -> defaultdict[str, list[Vintage]]:
+    """The editions of each dataset that are there; only their one writer can add to them."""
+    there: defaultdict[str, list[Vintage]] = defaultdict(list)
+    with beside(con, home, read_only=True):
+        rows = con.execute(
+            statement(
+                "SELECT {columns} FROM {warehouse}.vintages", columns=VINTAGE_COLUMNS, **WAREHOUSE
+            )
+        ).fetchall()
+    for vintage in (Vintage(*row) for row in rows):
+        there[vintage.dataset].append(vintage)
+    return there
 
 
 def loaded_before(
-    con: DuckDBPyConnection, home: Path, dataset: str, sha256: str, published: date | None
+    earlier: Sequence[Vintage], sha256: str, published: date | None
 ) -> Vintage | None:
-    """The edition that has these very bytes, unless another has taken its place since.
+    """Of a dataset's editions the one of these very bytes, unless another has its place since.
 
     A publisher who takes a revision back may send the old bytes under a new date: that is a new
     edition. Bytes without a date of their own (`published` None) are what they were before.
     """
-    with beside(con, home, read_only=True):
-        rows = con.execute(
-            statement(
-                "SELECT {columns} FROM {warehouse}.vintages WHERE dataset = ?"
-                " ORDER BY published, vintage",
-                columns=VINTAGE_COLUMNS,
-                **WAREHOUSE,
-            ),
-            [dataset],
-        ).fetchall()
-    editions = [Vintage(*row) for row in rows]
-    same = [v for v in editions if v.sha256 == sha256]
+    in_order = sorted(earlier, key=lambda v: (v.published, v.vintage))
+    same = [v for v in in_order if v.sha256 == sha256]
     if published is None or not same:
         return same[-1] if same else None
-    in_force = [v for v in editions if v.published <= published][-1:]
+    in_force = [v for v in in_order if v.published <= published][-1:]
     later = [v for v in same if v.published >= published]
     return next((v for v in (*in_force, *later) if v.sha256 == sha256), None)
 
 
 def swap_in(home: Path, con: DuckDBPyConnection, swap: Swap) -> Vintage:
     """Compares the staged edition with the history and lays it in; returns its record."""
-    id, dimensions = swap.recipe.id, swap.recipe.dimensions
-    rows = count(con, "SELECT count(*) FROM cells")
-    with beside(con, home, read_only=True):
-        earlier = count(con, "SELECT count(*) FROM {warehouse}.vintages WHERE dataset = ?", id)
-        edition, changed = swap.edition, rows
-        if earlier:
+    id, dimensions, edition = swap.recipe.id, swap.recipe.dimensions, swap.edition
+    rows = changed = count(con, "SELECT count(*) FROM cells")
+    if swap.earlier:
+        with beside(con, home, read_only=True):
             edition = placed(con, id, edition)
             map_staged(con, id, dimensions)
             changed = compare(con, id, edition)
-    vintage = described(home, swap, earlier + 1, rows, changed)
+    vintage = described(home, swap, rows, changed)
     with transaction(con, home):
-        if earlier:
+        if swap.earlier:
             lay_in(con, id, edition, dimensions)
         else:
             create_tables(con, id, dimensions)
@@ -101,12 +109,12 @@ def placed(con: DuckDBPyConnection, dataset: str, edition: Edition) -> Edition:
     return replace(edition, following=row[0] if row else None)
 
 
-def described(home: Path, swap: Swap, number: int, rows: int, changed: int) -> Vintage:
+def described(home: Path, swap: Swap, rows: int, changed: int) -> Vintage:
     """The record of an edition."""
     recipe, kept = swap.recipe, swap.kept
     return Vintage(
         dataset=recipe.id,
-        vintage=number,
+        vintage=swap.earlier + 1,
         published=swap.edition.published,
         retrieved=kept.retrieved,
         sha256=kept.sha256,

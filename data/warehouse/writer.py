@@ -35,7 +35,7 @@ def writing(home: Path) -> Iterator[None]:
     """Holds the place of the one writer; raises RegsiError if another process has it.
 
     A full disk and a damaged warehouse, wherever they are met within, are told with the way out.
-    Makes the warehouse if there is none, and clears what a crashed load left behind.
+    Clears what a crashed load left behind.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".writer").open("w") as lock:
@@ -46,8 +46,6 @@ def writing(home: Path) -> Iterator[None]:
             raise RegsiError(str(home), "another load is running", todo) from None
         for left in home.glob(".ingest-*"):
             shutil.rmtree(left, ignore_errors=True)
-        if not (home / FILE).is_file():
-            create(home)
         try:
             yield
         except (duckdb.Error, OSError) as fault:
@@ -60,28 +58,32 @@ def writing(home: Path) -> Iterator[None]:
             raise
 
 
-def create(home: Path) -> None:
-    """An empty warehouse, whole or not at all."""
-    with tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch:
-        path = Path(scratch) / FILE
-        with duckdb.connect(str(path)) as con:
-            con.execute(f"BEGIN; {'; '.join(LAYOUT)}; COMMIT")
-        path.replace(home / FILE)
-
-
 @contextmanager
 def workbench(home: Path) -> Iterator[tuple[DuckDBPyConnection, Path]]:
     """A connection to work with beside the warehouse, and a folder for what is unpacked.
 
     Both vanish afterwards. To begin a DuckDB takes longer than to stage a small file in it: one
-    serves all files of a load.
+    serves all files of a load, and makes the warehouse if there is none.
     """
     with (
         tempfile.TemporaryDirectory(dir=home, prefix=".ingest-") as scratch,
         duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": scratch}) as con,
     ):
         con.execute("SET preserve_insertion_order = false")
+        if not (home / FILE).is_file():
+            create(con, home, Path(scratch))
         yield con, Path(scratch)
+
+
+def create(con: DuckDBPyConnection, home: Path, scratch: Path) -> None:
+    """An empty warehouse, whole or not at all."""
+    path = scratch / FILE
+    con.execute(f"ATTACH {literal(str(path))} AS {ATTACHED}")
+    con.execute(f"USE {ATTACHED}")
+    con.execute(f"BEGIN; {'; '.join(LAYOUT)}; COMMIT")
+    con.execute("USE memory")
+    con.execute(f"DETACH {ATTACHED}")
+    path.replace(home / FILE)
 
 
 @contextmanager
