@@ -25,14 +25,17 @@ def linked(effects: Sequence[Codes], n: int) -> NDArray[np.bool_]:
     while (left := int(np.count_nonzero(kept))) < before:
         before = left
         for codes in effects:
-            sizes = np.bincount(codes, kept)
-            kept &= sizes[codes] > 1
+            some = codes[kept]
+            alone = np.bincount(some) == 1
+            if alone.any():
+                kept[kept] = ~alone[some]
     return kept
 
 
 def silent(clusters: Codes, kept: NDArray[np.bool_]) -> Codes:
     """The clusters, codes (n,), of which no row is `kept` (n,): all are singletons."""
-    return np.setdiff1d(clusters, clusters[kept])
+    rows = np.bincount(clusters)
+    return np.flatnonzero((rows > 0) & (np.bincount(clusters[kept], minlength=len(rows)) == 0))
 
 
 def shortfall(n_clusters: int, n_silent: int) -> float:

@@ -45,7 +45,8 @@ def silent_clusters(specs: pd.DataFrame) -> Iterator[str]:
     some = specs[specs["n_silent"] > 0]
     if some.empty:
         return
-    worst = max(map(shortfall, some["n_clusters"], some["n_silent"]))
+    counts = some[["n_clusters", "n_silent"]].drop_duplicates().to_numpy()
+    worst = max(shortfall(int(clusters), int(gone)) for clusters, gone in counts)
     yield (
         f"in {len(some):,} of {len(specs):,} specifications up to {some['n_silent'].max()} of the "
         "clusters tell nothing of the slope, each of their rows being alone in a level of an "

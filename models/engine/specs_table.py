@@ -78,7 +78,8 @@ def _cells(group: SampleGroup, found: GroupEstimates) -> Mapping[str, NDArray[An
 
 def _silent_clusters(group: SampleGroup, found: GroupEstimates) -> int:
     """How many of the clusters, of the kind with the fewest, consist of singletons."""
-    kept = linked(group.effects, len(group.rows))
+    keys, rows = group.columns.keys, group.rows
+    kept = linked([keys[name][rows] for name in group.stratum.effects], len(rows))
     if kept.all():
         return 0
     return len(silent(group.clusters[int(np.argmin(found.n_clusters))], kept))
