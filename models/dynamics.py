@@ -17,20 +17,21 @@ from models.results import ModelResult
 from models.study import ModelSpec
 
 WITHIN_SLOPES = ("iv-within", "spatial")  # where units have effects; mundlak's always are
-LEVELS = ("pooled", "random", "hausman-taylor", "mixed", "fama-macbeth")
+LEVELS = ("pooled", "random", "mixed", "fama-macbeth")
 UNIT_BY_UNIT = ("mean-group", "cce-mean-group")
-OTHERS = (*LEVELS, *UNIT_BY_UNIT, "first-difference")
+OTHERS = (*LEVELS, *UNIT_BY_UNIT, "first-difference", "hausman-taylor")
 
 
 def with_dynamics(result: ModelResult, design: Design, spec: ModelSpec) -> ModelResult:
     """The result with the bias of the outcome's own past beside it, as a test where it has a size.
 
-    Estimators with within slopes get Nickell's bound, others a warning of theirs.
+    Estimators with within slopes get Nickell's bound, others a warning of theirs. An instrumented
+    past has neither: its bias is what its instruments make of it.
     """
     effects = any(is_nested(codes, design.unit) for codes in design.effects)
     inside = spec.estimator == "mundlak" or (spec.estimator in WITHIN_SLOPES and effects)
     past = _past(design, result) if inside or spec.estimator in OTHERS else None
-    if past is None:
+    if past is None or (spec.estimator == "iv-within" and _instrumented(design, past[0])):
         return result
     if not inside:
         return replace(result, warnings=(_caution(design, spec, *past), *result.warnings))
@@ -52,12 +53,22 @@ def _caution(design: Design, spec: ModelSpec, term: str, estimate: float) -> str
         root = (estimate + 1.0 / periods) / (1.0 - 3.0 / periods) if periods > 3 else 1.0
         bias = -(1.0 + 3.0 * min(root, 1.0)) / periods  # Kendall (1954)
         tells = f"each unit's own {periods:.0f} periods bias it by about {bias:.2f}"
+    elif spec.estimator == "hausman-taylor":
+        tells = (
+            "its deviations from unit means, which are taken as unrelated to the error, pull "
+            f"{estimate:.3f} down, and its means, as unrelated to the units, pull it up"
+        )
     else:
         tells = (
             f"it holds what lasts of the units, which {spec.estimator} leaves in the error or "
             f"takes as unrelated to it, so that {estimate:.3f} is too large where anything does"
         )
     return f"{term} is the outcome's own past: {tells}, and other slopes follow; {WAY_OUT}"
+
+
+def _instrumented(design: Design, past: str) -> bool:
+    """Whether the outcome's own past, as `own_past` calls it, is one of the treatments."""
+    return past.removeprefix("1 + ") in design.terms[: design.n_treatments]
 
 
 def _past(design: Design, result: ModelResult) -> tuple[str, float] | None:

@@ -86,6 +86,32 @@ def test_levels_that_last_are_in_the_past(tmp_path: Path, panel: Panel, estimato
     assert any("is too large where anything does" in text for text in result.warnings)
 
 
+def test_hausman_and_taylor_lie_on_either_side(tmp_path: Path, panel: Panel) -> None:
+    result = fitted(tmp_path, panel, "hausman-taylor", own='endogenous = ["x"]')
+    assert estimates(result)["before"] < RHO - 0.05  # not "too large", whatever units keep
+    (said,) = (text for text in result.warnings if "own past" in text)
+    assert "too large" not in said
+    assert "pull it up" in said
+
+
+def test_an_instrumented_past_is_what_its_instruments_make_it(tmp_path: Path) -> None:
+    """A driver v that owes nothing to errors: v a period ago tells y a period ago."""
+    random = np.random.default_rng(5)
+    level, rows = random.normal(size=200), []
+    y = level / (1 - RHO)
+    for year in range(2000, 2000 + PERIODS + 1):
+        v = random.normal(size=200)
+        y = RHO * y + level + 2.0 * v + random.normal(size=200)
+        rows.append(pd.DataFrame({"geo": range(200), "year": year, "y": y, "v": v}))
+    body = '[variables]\nbefore = "lag(y)"\ndriver = "lag(v)"\n' + model_text(
+        "iv-within", "y", "before", ["v"], ("unit", "time"), more='instruments = ["driver"]'
+    )
+    result = fit_one(tmp_path, panel_of(pd.concat(rows), "geo", "year"), body)
+    assert estimates(result)["before"] == pytest.approx(RHO, abs=0.03)
+    assert not any("biased" in text or "own past" in text for text in result.warnings)
+    assert "nickell_bias" not in [test.test for test in result.tests]
+
+
 @pytest.mark.parametrize("estimator", ["within", "mundlak", "first-difference", "random"])
 def test_nothing_is_said_without_it(tmp_path: Path, panel: Panel, estimator: str) -> None:
     result = fitted(tmp_path, panel, estimator, control="v")
