@@ -50,6 +50,6 @@ def silent_clusters(specs: pd.DataFrame) -> Iterator[str]:
     yield (
         f"in {len(some):,} of {len(specs):,} specifications up to {some['n_silent'].max()} of the "
         "clusters tell nothing of the slope, each of their rows being alone in a level of an "
-        f"effect: CR1 counts them, and those rows' intervals are up to {100 * worst:.1f} % short; "
-        "wild_p and the joint test do not depend on it"
+        "effect: CR1 counts them, and without them those rows' intervals would be up to "
+        f"{100 * worst:.1f} % longer; wild_p and the joint test do not depend on it"
     )

@@ -234,7 +234,11 @@ def _few(clusters: Clusters, effective: float) -> tuple[str, ...]:
 
 
 def _silent_clusters(fit: LinearFit, design: Design, found: Uncertainty) -> Iterator[str]:
-    """A warning for each kind of clusters of which some consist of singletons."""
+    """A warning for each kind of clusters of which some consist of singletons.
+
+    What they take from CR1 intervals is known where clusters are of one kind: a second has a part
+    in the variance and may set the degrees of freedom.
+    """
     kept = linked(fit.effects, fit.n_obs)
     for name in () if kept.all() else found.n_clusters:
         clusters = find_clusters(design, name)
@@ -247,7 +251,7 @@ def _silent_clusters(fit: LinearFit, design: Design, found: Uncertainty) -> Iter
             f"{len(gone)} of {clusters.size} clusters of '{name}' tell nothing of the slopes: each "
             f"of their rows is alone in a level of an effect ({labels}{more})"
         )
-        if found.correction == "CR1":
+        if found.correction == "CR1" and len(found.n_clusters) == 1:
             longer = 100 * shortfall(clusters.size, len(gone))
             said += f"; CR1 counts them, and without them intervals would be {longer:.1f} % longer"
         yield said

@@ -80,6 +80,17 @@ def test_cr1_says_how_much_longer_its_intervals_were(tmp_path: Path, frame: pd.D
     assert not [text for text in some.warnings if "tell nothing" in text]
 
 
+def test_no_figure_is_given_for_clusters_both_ways(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """Periods, which lose nothing, set the degrees of freedom: what units lose is too much."""
+    how = '{ kind = "cluster", by = ["unit", "time"] }'
+    whole = fitted(tmp_path, frame, how)
+    some = fitted(tmp_path, frame[~frame["country"].isin(list("ABC"))], how)
+    with_all, without = (one.term("x").conf_high - one.term("x").estimate for one in (whole, some))
+    assert without / with_all - 1 < 0.8 * shortfall(27, 3)
+    (said,) = (text for text in whole.warnings if "3 of 27 clusters of 'geo'" in text)
+    assert "longer" not in said
+
+
 @pytest.mark.parametrize("how", ['"cluster", correction = "CR2"', '"wild-cluster", draws = 99'])
 def test_other_tests_name_the_clusters_and_no_figure(
     tmp_path: Path, frame: pd.DataFrame, how: str
@@ -98,5 +109,5 @@ def test_a_curve_counts_the_rows_they_are_in(tmp_path: Path, frame: pd.DataFrame
     said = [warning for warning in curve.warnings if "tell nothing of the slope" in warning]
     assert len(said) == 1
     assert said[0].startswith("in 2 of 4 specifications up to 3 of the clusters")
-    assert f"{100 * shortfall(9, 3):.1f} % short" in said[0]
+    assert f"would be up to {100 * shortfall(9, 3):.1f} % longer" in said[0]
     assert "n_silent" not in curve.specs
