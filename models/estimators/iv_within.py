@@ -6,7 +6,7 @@ which covers however weak the instruments are, both with the errors that the stu
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from models.estimators.first_stage import effective_f
 from models.estimators.linear import CONSTANT, fit_statistics, report
 from models.estimators.shift_share import fit_shift_share
 from models.inference.measure import measure
-from models.least_squares import collinear_columns, fit_least_squares
+from models.least_squares import LinearFit, collinear_columns, fit_least_squares
 from models.results import ModelResult, Test
 from models.study import Inference, ModelSpec
 
@@ -47,20 +47,39 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
         treatments, instruments,
     )  # fmt: skip
     measured = measure(linear, design, spec.inference)
-    statistics = fit_statistics(linear, "r2_within")
-    tests: tuple[Test, ...] = ()
-    if len(treatments) == 1:
-        reduced = replace(design, X=instruments, terms=names, n_treatments=len(names))
-        x, held, how = design.X[:, 0], list(controls.values()), _measurable(spec.inference)
-        robust = anderson_rubin(linear, reduced, x, held, how)
-        strength, weak = effective_f(reduced, x, held, how)
-        tests = (strength, robust.test)
-        statistics |= {"ar_low": robust.low, "ar_high": robust.high}
-        warnings = (*warnings, *weak, *robust.warnings)
-    else:
-        warnings = (*warnings, "effective F and Anderson-Rubin set need a single treatment")
-    result = report(linear, design, spec, statistics, tests, warnings, measured)
+    strength = _strength(linear, design, spec, instruments, names, controls)
+    result = report(
+        linear, design, spec, {**fit_statistics(linear, "r2_within"), **strength.statistics},
+        strength.tests, (*warnings, *strength.warnings), measured,
+    )  # fmt: skip
     return replace(result, n_instruments=len(names))
+
+
+@dataclass(frozen=True)
+class _Strength:
+    """What tells whether to believe a two-stage fit: tests, ends of a set, and warnings."""
+
+    tests: tuple[Test, ...] = ()
+    statistics: dict[str, float | None] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def _strength(
+    linear: LinearFit, design: Design, spec: ModelSpec, instruments: Floats,
+    names: tuple[str, ...], controls: dict[str, Floats],
+) -> _Strength:  # fmt: skip
+    """Effective F and Anderson-Rubin set, or why there is none."""
+    if design.n_treatments != 1:
+        return _Strength(warnings=("effective F and Anderson-Rubin set need a single treatment",))
+    reduced = replace(design, X=instruments, terms=names, n_treatments=len(names))
+    x, held, how = design.X[:, 0], list(controls.values()), _measurable(spec.inference)
+    try:
+        robust = anderson_rubin(linear, reduced, x, held, how)
+        f, weak = effective_f(reduced, x, held, how)
+    except BadInput as fault:  # the treatment has its errors; an instrument alone has none
+        return _Strength(warnings=(f"no effective F and no Anderson-Rubin set: {fault.what}",))
+    ends = {"ar_low": robust.low, "ar_high": robust.high}
+    return _Strength((f, robust.test), ends, (*weak, *robust.warnings))
 
 
 def read_instruments(design: Design, named: Any) -> tuple[Floats, tuple[str, ...]]:

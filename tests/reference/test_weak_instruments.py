@@ -10,6 +10,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import f as fisher
 
+from data.errors import BadInput
 from models.estimators.first_stage import critical_value
 from models.results import ModelResult, Test
 from tests.reference_record import Reference
@@ -123,3 +124,21 @@ def test_weak_instruments_are_warned_of_and_strong_ones_are_not(tmp_path: Path) 
         result = instrumented(tmp_path, world(strength), ["z"])
         assert (named(result, "effective_f").statistic < 23.1) == weak
         assert any("weak instruments: effective F" in text for text in result.warnings) == weak
+
+
+@pytest.mark.parametrize(
+    "how", ['{ kind = "driscoll-kraay" }', '{ kind = "cluster", by = ["unit", "time"] }']
+)
+def test_an_instrument_of_one_period_costs_the_set_and_not_the_estimate(
+    tmp_path: Path, how: str
+) -> None:
+    """z2 tells the treatment in one year, z in all: only a reduced form has no error for z2."""
+    frame = world(2.0)
+    frame["z2"] *= frame["year"] == 3
+    result = instrumented(tmp_path, frame, ["z", "z2"], how)
+    assert result.term("x").std_error > 0
+    assert not {"effective_f", "anderson_rubin"} & {test.test for test in result.tests}
+    (said,) = (text for text in result.warnings if text.startswith("no effective F"))
+    assert "'z2' rests on 3 alone among" in said
+    with pytest.raises(BadInput, match="'x' rests on 3 alone among"):
+        instrumented(tmp_path, frame, ["z2"], how)
