@@ -126,3 +126,14 @@ def test_a_curve_names_it_once(tmp_path: Path, panel: Panel) -> None:
         warnings = run_curve(study, panel, lambda _: None).warnings
         assert sum("rows of y on its own past" in text for text in warnings) == said
 
+
+def test_a_curve_names_it_where_no_row_has_every_treatment(tmp_path: Path, panel: Panel) -> None:
+    late = panel.frame["year"] > 2005
+    x = panel.frame["x"]
+    frame = panel.frame.assign(x=x.mask(late), x2=x.where(late))
+    body = PAST + model_text("within", "y", "x", (), ("unit", "time"))
+    body += "[multiverse]\nmodel = 'main'\njoint = { draws = 99 }\ntreatments = ['x', 'x2']\n"
+    study = study_of(tmp_path, f"{body}controls = {{ any_of = ['before'] }}\n")
+    curve = run_curve(study, panel_of(frame, "geo", "year"), lambda _: None)
+    assert len(curve.specs) == 4
+    assert sum("rows of y on its own past" in text for text in curve.warnings) == 1
