@@ -23,8 +23,9 @@ import pyarrow as pa
 from data.errors import BadInput
 from data.suggestions import near
 
-QUOTED = re.compile('"[^"]*"')
+QUOTED = re.compile('"[^"]*("|$)')  # to the line's end where the quote ends on a later one
 THOUSANDS = "[-+]?[1-9][0-9]{0,2},[0-9]{3}"
+GROUPED = "[-+]?[1-9][0-9]{0,2}([.][0-9]{3})+"
 DECIMAL_COMMA = r"[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?"
 # what pandas raises where a damaged file's own sizes and kinds make no sense
 MIXED_UP = (AttributeError, TypeError, StopIteration, OverflowError, MemoryError)
@@ -77,7 +78,11 @@ def _text(path: Path, _sheet: str | None) -> pd.DataFrame:
         encoding="utf-8-sig",
         index_col=False,
     )
-    return _headed(table if separator == "," else table.apply(_with_points))
+    if separator == ",":
+        return _headed(table)
+    read = table.apply(_with_points)
+    _check_points(path, read, table)
+    return _headed(read)
 
 
 def _with_points(column: pd.Series) -> pd.Series:
@@ -93,10 +98,29 @@ def _with_points(column: pd.Series) -> pd.Series:
     return column.where(~commas, entries.str.replace(",", "."))
 
 
-def _separator(header: str) -> str:
-    """What separates the columns of the first line: most of the commas, semicolons or tabs."""
-    bare = QUOTED.sub("", header)
-    return max(",;\t", key=bare.count)
+def _check_points(path: Path, read: pd.DataFrame, written: pd.DataFrame) -> None:
+    """Refuses points that may all stand for thousands, in a file that has decimal commas."""
+    commas = [name for name in written if not read[name].equals(written[name])]
+    for name in read if commas else ():
+        known = written[name].iloc[1:].str.strip()
+        pointed = known[known.str.contains(".", regex=False)]
+        if len(pointed) and pointed.str.fullmatch(GROUPED).all():
+            raise BadInput(
+                f"{path}, column {written[name].iloc[0]!r}",
+                f"{pointed.iloc[0]} may be meant in thousands: {written[commas[0]].iloc[0]!r} has "
+                "decimal commas",
+                "write it without points, or with a decimal comma",
+            )
+
+
+def _separator(header: str, row: str) -> str:
+    """What separates the columns: most of the commas, semicolons or tabs of the first line.
+
+    Of those of which the first row has as many, if there is one: a header may name units with them.
+    """
+    bare, below = QUOTED.sub("", header), QUOTED.sub("", row)
+    alike = [mark for mark in ",;\t" if 0 < bare.count(mark) == below.count(mark)]
+    return max(alike or ",;\t", key=bare.count)
 
 
 def _check_lines(path: Path, stream: Iterable[bytes]) -> str:
@@ -105,9 +129,9 @@ def _check_lines(path: Path, stream: Iterable[bytes]) -> str:
     Refuses lines with other fields than the header: pandas would fill short ones with blanks.
     """
     lines = _decoded(path, stream)
-    first = next(lines, "")
-    separator = _separator(first)
-    reader = csv.reader(chain([first], lines), strict=True, delimiter=separator)
+    first, second = next(lines, ""), next(lines, "")
+    separator = _separator(first, second)
+    reader = csv.reader(chain([first, second], lines), strict=True, delimiter=separator)
     try:
         header = next(reader, [])
         for row in reader:

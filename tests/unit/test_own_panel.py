@@ -62,6 +62,33 @@ def test_commas_that_may_stand_for_thousands_are_no_numbers(tmp_path: Path) -> N
     assert frame["z"].tolist() == [1.234, 1.5]
 
 
+@pytest.mark.parametrize(
+    ("header", "mark"),
+    [
+        ("geo,country,year,gdp; real; 2015 prices; euro", ","),
+        ("geo;country;year;rate, in %, 15 to 24, both", ";"),
+        ('geo,country,year,"gdp; real; 2015; prices;\nin euro"', ","),
+    ],
+)
+def test_names_in_a_header_may_hold_other_marks(tmp_path: Path, header: str, mark: str) -> None:
+    rows = [["A", "Q", "2000", "1"], ["A", "Q", "2001", "2"]]
+    frame = panel_of(tmp_path, "\n".join([header, *map(mark.join, rows), ""])).frame
+    assert frame.iloc[:, -1].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("size", ["1.500", "1.234.567"])
+def test_points_beside_decimal_commas_may_stand_for_thousands(tmp_path: Path, size: str) -> None:
+    """1.500 people at 7,5 % are not one and a half."""
+    text = f"geo;country;year;people;rate\nA;Q;2000;{size};7,5\nA;Q;2001;900;8\n"
+    with pytest.raises(BadInput, match=r"'people': .* may be meant in thousands: 'rate' has"):
+        panel_of(tmp_path, text)
+
+
+def test_points_without_any_decimal_comma_are_decimal(tmp_path: Path) -> None:
+    text = "geo;country;year;people;rate\nA;Q;2000;1.500;7.5\nA;Q;2001;900;8\n"
+    assert panel_of(tmp_path, text).frame["people"].tolist() == [1.5, 900.0]
+
+
 def test_an_exported_panel_tells_no_flag_from_no_cell(tmp_path: Path) -> None:
     original = panel_of(tmp_path, "geo,country,year,x,x_flag\nA,Q,2000,1,b\nA,Q,2001,2,u\n")
     original.frame["x_flag"] = pd.Series(["", None], dtype="object")
