@@ -65,7 +65,7 @@ def test_commas_that_may_stand_for_thousands_are_no_numbers(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("header", "mark"),
     [
-        ("geo,country,year,gdp; real; 2015 prices; euro", ","),
+        ("geo,country,year,gdp; real; 2015; prices; euro", ","),
         ("geo;country;year;rate, in %, 15 to 24, both", ";"),
         ('geo,country,year,"gdp; real; 2015; prices;\nin euro"', ","),
     ],
