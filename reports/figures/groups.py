@@ -8,7 +8,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from models.study.results import StudyResults
-from reports.briefs.estimate import outcome_unit
 from reports.figures.group_panels import GroupPanel, group_panels
 from reports.figures.style import (
     ACCENT,
@@ -22,12 +21,12 @@ from reports.figures.style import (
     quiet,
     written,
 )
-from reports.figures.units import coefficient_unit
+from reports.figures.units import coefficient_unit, outcome_size
 from reports.sources import source_line
 from reports.variables import Variables, in_sentence, panel_word, plural
 
 ROW, LEFT = 0.13, 1.2  # inches
-TITLE_WIDTH = 42  # characters
+TITLE_WIDTH, AXIS_WIDTH = 42, 52  # characters
 
 
 def groups_plot(results: StudyResults) -> Picture:
@@ -70,10 +69,11 @@ def _draw(axes: Axes, panel: GroupPanel, results: StudyResults) -> None:
 def _axis_label(panel: GroupPanel, results: StudyResults) -> str:
     variables = Variables.of(results)
     if panel.effect == "level":
-        unit = outcome_unit(variables.measure(panel.model.outcome), plural=True)
+        unit = outcome_size(variables.measure(panel.model.outcome))
     else:
         unit = coefficient_unit(variables, panel.effect, panel.model.outcome)
-    return textwrap.shorten(f"Deviation, {unit}" if unit else "Deviation", 56, placeholder=" …")
+    said = textwrap.shorten(f"Deviation, {unit}" if unit else "Deviation", 2 * AXIS_WIDTH)
+    return textwrap.fill(said, AXIS_WIDTH)
 
 
 def _title(panel: GroupPanel, results: StudyResults) -> str:

@@ -17,7 +17,7 @@ def coefficient_unit(variables: Variables, treatment: str, outcome: str) -> str:
     given, found = variables.measure(treatment), variables.measure(outcome)
     if given.change in LOGS and found.change in LOGS:
         return "per cent for one per cent more"
-    size = _size(found)
+    size = outcome_size(found)
     if not size or is_event(treatment):
         return size
     step = _step(variables, given)
@@ -30,12 +30,13 @@ def of_logs(variables: Variables, treatment: str, outcome: str) -> bool:
     return logs and variables.measure(outcome).change not in LOGS
 
 
-def _size(outcome: Measure) -> str:
+def outcome_size(outcome: Measure) -> str:
+    """What a figure of the outcome as it is drawn counts: shares as shares, logs as logs."""
     if outcome.change in LOGS:
         return "log points"
-    if outcome.change == "opaque":
+    if outcome.change == "opaque" or (outcome.factor != 1.0 and outcome.change != "zscore"):
         return ""
-    return outcome.unit if outcome.is_share else _named(outcome)
+    return outcome.unit if outcome.is_share and outcome.change != "zscore" else _named(outcome)
 
 
 def _named(outcome: Measure) -> str:
@@ -52,4 +53,6 @@ def _step(variables: Variables, treatment: Measure) -> str:
         return "log unit"
     if treatment.change == "zscore":
         return "standard deviation"
+    if treatment.is_share:  # its unit is the whole
+        return "100 percentage points"
     return outcome_unit(treatment, plural=False) if treatment.unit else ""

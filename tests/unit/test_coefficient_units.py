@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from data.panel import Column
+from models.results import GroupEffect
 from models.study.results import StudyResults
 from reports.briefs.content import brief_of
 from reports.figures.coefficients import coefficient_plot, headline_plot
+from reports.figures.groups import groups_plot
 from reports.figures.leave_out import leave_out_plot
 from reports.figures.units import OF_LOGS, coefficient_unit
 from reports.variables import Variables
@@ -30,6 +32,8 @@ DERIVED = {
     "d_total": "diff(total_pct)",
     "output": "log(gdp_pc)",
     "money": "esf_pc / 1000",
+    "work_z": "zscore(work)",
+    "work_pct": "work * 100",
     "spread": "(total_pct - mean_by(total_pct, year)) ** 2",
 }
 
@@ -54,6 +58,10 @@ def told(case: StudyResults) -> StudyResults:
         ("esf_pc", "youth_unemp_rate", "percentage points per euro"),
         ("money", "youth_unemp_rate", "percentage points"),  # a factor is named in the label
         ("trend", "spread", ""),
+        ("work", "youth_unemp_rate", "percentage points per 100 percentage points"),
+        ("esf", "work_z", "standard deviations per log unit"),
+        ("esf", "work_pct", ""),
+        ("esf", "money", ""),
     ],
 )
 def test_the_unit_of_a_coefficient(treatment: str, outcome: str, unit: str) -> None:
@@ -88,3 +96,22 @@ def test_a_picture_of_logs_says_what_goes_with_ten_per_cent(
     monkeypatch.setattr("matplotlib.figure.Figure.text", lambda *where, **_: said.append(where[3]))
     headline_plot(report_case.results())
     assert OF_LOGS in " ".join(said)
+
+
+def test_own_levels_and_slopes_count_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level of 0.05 in a share is not 0.05 percentage points, and no unit is cut."""
+    labels: list[str] = []
+    keep = lambda axes, text, **more: labels.append(text)  # noqa: ARG005, E731
+    monkeypatch.setattr("matplotlib.axes.Axes.set_xlabel", keep)
+    case = told(report_case.results())
+    level = GroupEffect("parent", "A", "level", 0.05, 0.01, 0.03, 0.07)
+    first = replace(case.models[0], outcome="work", groups=(level,))
+    second = replace(first, id="slopes", groups=(replace(level, effect="esf"),))
+    third = replace(first, outcome="output")
+    groups_plot(replace(case, models=(first, second)))
+    groups_plot(replace(case, models=(third,)))
+    assert [" ".join(label.split()) for label in labels] == [
+        "Deviation, share of population aged 16 to 19",
+        "Deviation, share of population aged 16 to 19 per log unit",
+        "Deviation, log points",
+    ]
