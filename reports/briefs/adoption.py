@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from models.verdicts import comparable
 from reports.briefs.subject import Subject
 from reports.briefs.text import Text, say
-from reports.events import AGAINST_ALL
+from reports.events import AGAINST_ALL, EVENT
 from reports.variables import in_sentence, with_article
 
 
@@ -43,9 +43,10 @@ def rule(subject: Subject) -> Rule | None:
 
 def movement(subject: Subject) -> str:
     """The opening of the answer: between when, and in whom beside whom."""
-    found, (_, last) = rule(subject), subject.span
+    found = rule(subject)
     period, outcome = subject.variables.period, with_article(subject.outcome.label)
     of_all = subject.model.estimator in AGAINST_ALL
+    last = _last(subject, found.first) if found else 0
     if found is None or last < found.first:
         before = f"the average of the {period}s" if of_all else f"the {period}"
         return (
@@ -58,6 +59,15 @@ def movement(subject: Subject) -> str:
         f"from {before} to {after}, {outcome} in {subject.units} counted as adopters "
         f"({found.mark}) moved "
     )
+
+
+def _last(subject: Subject, first: int) -> int:
+    """The last period after adoption of all in `first` that is in the estimate.
+
+    The sample's last where the model has no coefficients by time: the outcome may end before it.
+    """
+    steps = [int(m[1]) for t in subject.model.terms if (m := EVENT.fullmatch(t.term))]
+    return first + max(steps) if any(step >= 0 for step in steps) else subject.span[1]
 
 
 def other_base(subject: Subject) -> Iterable[Text]:

@@ -227,13 +227,14 @@ def _level(subject: Subject) -> Iterable[str]:
 
 def _reach(subject: Subject) -> Iterable[str]:
     first, last = subject.span
+    when = f"{first} to {last} at most" if first < last else f"{first}"
     lag = subject.treatment.lag - subject.outcome.lag
     if lag > 0:
-        when = spaced(lag, subject.variables.period, "after", "before")
-        yield f"What follows sooner or later than {when}."
+        later = spaced(lag, subject.variables.period, "after", "before")
+        yield f"What follows sooner or later than {later}."
     yield (
         f"Anything outside the {subject.units} and {subject.variables.period}s compared "
-        f"({first} to {last} at most), or about single {subject.units} or persons."
+        f"({when}), or about single {subject.units} or persons."
     )
 
 

@@ -59,6 +59,8 @@ def _sample(subject: Subject) -> Text:
 def _when(subject: Subject) -> str:
     """Which periods those were, as far as their number and the sample's ends tell."""
     first, last = subject.span
+    if first == last:
+        return f", {first}."
     if subject.model.n_periods == last - first + 1:
         return f", {first} to {last}."
     return f" between {first} and {last}."

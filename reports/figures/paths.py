@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from models.results import ModelResult, Term
 from models.study.results import StudyResults
 from models.verdicts import comparable, headline
-from reports.events import AGAINST_ALL, EVENT
+from reports.events import AGAINST_ALL, AVERAGES, EVENT
 from reports.figures.coefficients import numbers
 from reports.figures.style import (
     ACCENT,
@@ -37,7 +37,7 @@ BASE = -1  # the period that all others are set against
 FEWEST = 3  # event times that make a path
 PANELS = 4
 SAID = (
-    "Difference between adopters and others, less that of the {period} before adoption (hollow), "
+    "Difference between adopters and others, less {base}, "
     "with 95 % intervals for each {period} alone. Paths that differ before adoption speak against "
     "any reading of what follows as its doing."
 )
@@ -54,7 +54,7 @@ class Path:
 def paths(results: StudyResults) -> tuple[Path, ...]:
     """Those of the models that estimate what the headline does, where it is an event study's."""
     model, term = headline(results)
-    if term.term != "event average":
+    if term.term not in AVERAGES:
         return ()
     found = [Path(other, _steps(other)) for other, _ in comparable(results, model, term)]
     return tuple(path for path in found if len(path.steps) >= FEWEST)[:PANELS]
@@ -89,10 +89,11 @@ def path_plot(results: StudyResults) -> Picture:
 
 def _said(found: tuple[Path, ...], period: str) -> str:
     named = [f"“{path.model.id}”" for path in found if path.model.estimator in AGAINST_ALL]
-    said = SAID.format(period=period)
-    if not named:
-        return said
-    return f"{said} {' and '.join(named)}: less the average of all {period}s before adoption."
+    of_all = f"the average of all {period}s before adoption"
+    if len(named) == len(found):
+        return SAID.format(period=period, base=of_all)
+    said = SAID.format(period=period, base=f"that of the {period} before adoption (hollow)")
+    return f"{said} {' and '.join(named)}: less {of_all}." if named else said
 
 
 def _draw(axes: Axes, path: Path, results: StudyResults) -> None:

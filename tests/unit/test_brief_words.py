@@ -136,6 +136,18 @@ def test_the_years_are_those_of_the_sample_not_of_the_panel() -> None:
     assert "(2000 to 2015 at most)" in words(brief_of(bare, "r"))
 
 
+def test_one_year_is_not_said_as_from_and_to() -> None:
+    case = report_case.results()
+    kept = tuple(
+        replace(row, by_period=tuple(s for s in row.by_period if s.group == 2005))
+        for row in case.missingness
+    )
+    one = replace(case.models[0], n_periods=1)
+    said = words(brief_of(replace(case, missingness=kept, models=(one,)), "r"))
+    assert "252 regions in 1 year, 2005." in said
+    assert "compared (2005), or about single" in said
+
+
 def ruled() -> StudyResults:
     """The event study of a rule: all that carry a mark adopt in 2009."""
     case = event_study()
@@ -154,6 +166,10 @@ def test_adopters_by_a_rule_are_named_with_their_years() -> None:
         "regions counted as adopters (rate above 25 percent in 2008) moved 1.20 percentage points"
     ) in said
     assert "As adopters count, from 2009 on, the regions with this mark: rate above 25" in said
+    model = case.models[0]
+    steps = tuple(report_case.term(f"event {step}", -1.0, 0.3) for step in range(5))
+    until = replace(case, models=(replace(model, terms=(*model.terms, *steps)),))
+    assert "from 2008 to the average of 2009 to 2013, the" in words(brief_of(until, "r"))
     other = replace(case, study=replace(case.study, variables={"first": "above * 2009"}))
     assert "counted as adopters" not in words(brief_of(other, "r"))
     assert "As adopters count" not in words(brief_of(other, "r"))

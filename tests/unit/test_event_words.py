@@ -62,5 +62,14 @@ def test_paths_before_and_after_are_drawn_and_say_their_base() -> None:
     assert "-3: " in picture.description
     assert "paths" in draw(case, None)
     assert "paths" not in draw(report_case.results(), None)
+    later = tuple(replace(m, terms=m.terms[1:]) for m in case.models)
+    overall = tuple(
+        replace(m, treatment=("overall",), terms=(report_case.term("overall", -1.0, 0.3), *m.terms))
+        for m in later
+    )
+    assert len(paths(replace(case, models=overall))) == 2
+    second = path_plot(replace(case, models=overall[1:])).description
+    assert "less the average of all years before adoption, with" in second
+    assert "hollow" not in second
     short = replace(case.models[0], terms=case.models[0].terms[:2])
     assert not paths(replace(case, models=(short,)))
