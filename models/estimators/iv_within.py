@@ -68,7 +68,10 @@ def _strength(
     linear: LinearFit, design: Design, spec: ModelSpec, instruments: Floats,
     names: tuple[str, ...], controls: dict[str, Floats],
 ) -> _Strength:  # fmt: skip
-    """Effective F and Anderson-Rubin set, or why there is none."""
+    """Effective F and Anderson-Rubin set, or why there is none.
+
+    Raises BadInput where the reduced form cannot be fitted, as with more instruments than rows.
+    """
     if design.n_treatments != 1:
         return _Strength(warnings=("effective F and Anderson-Rubin set need a single treatment",))
     reduced = replace(design, X=instruments, terms=names, n_treatments=len(names))
@@ -77,6 +80,8 @@ def _strength(
         robust = anderson_rubin(linear, reduced, x, held, how)
         f, weak = effective_f(reduced, x, held, how)
     except BadInput as fault:  # the treatment has its errors; an instrument alone has none
+        if fault.where != "inference":
+            raise
         return _Strength(warnings=(f"no effective F and no Anderson-Rubin set: {fault.what}",))
     ends = {"ar_low": robust.low, "ar_high": robust.high}
     return _Strength((f, robust.test), ends, (*weak, *robust.warnings))
