@@ -2,7 +2,7 @@
 
 Their residual is zero whatever the coefficients are. They are counted, as in R and Stata, and a
 cluster that consists of them counts too, which makes CR1 intervals a little short (Correia 2015):
-with CR1 = G/(G-1) and t with G - 1 df, G is too large. That is said wherever it happens.
+with CR1 = G/(G-1) and t with G - 1 df, G is too large. Models and curves say so.
 """
 
 from __future__ import annotations

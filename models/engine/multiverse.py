@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -63,8 +62,7 @@ def _run(setting: Setting, workplace: Workplace, say: Say) -> Curve:
         "joint": tested - estimated,
         "main model": time.perf_counter() - tested,
     }
-    curve = _curve(setting, specs, dropped, joint, main, seconds)
-    return replace(curve, warnings=(*curve.warnings, *said))
+    return _curve(setting, specs, dropped, joint, main, seconds, said)
 
 
 def _curve(
@@ -74,8 +72,9 @@ def _curve(
     joint: JointTest,
     main: MainModel,
     seconds: dict[str, float],
+    said: tuple[str, ...],
 ) -> Curve:
-    """The record of all that was computed."""
+    """The record of all that was computed; `said` are cautions on its rows."""
     summary, by_pair = summarise(specs)
     rows = unfit_rows(main.audit, setting.clusters)
     return Curve(
@@ -100,7 +99,7 @@ def _curve(
         seconds=seconds,
         rows_unfit=rows is not None,
         override=setting.override,
-        warnings=(*cautions(main.audit, rows, joint), *own_past_cautions(setting)),
+        warnings=(*cautions(main.audit, rows, joint), *own_past_cautions(setting), *said),
     )
 
 

@@ -77,10 +77,15 @@ def test_a_share_of_a_sum_of_money_says_of_what_in_the_answer() -> None:
     assert "moved, on average, 0.150 percentage points of GDP higher" in said
 
 
-def test_axes_say_what_they_count_and_logs_how_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def kept_labels(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What axes are labelled with from here on."""
     labels: list[str] = []
-    keep = lambda axes, text, **more: labels.append(text)  # noqa: ARG005, E731
-    monkeypatch.setattr("matplotlib.axes.Axes.set_xlabel", keep)
+    monkeypatch.setattr("matplotlib.axes.Axes.set_xlabel", lambda *of, **_: labels.append(of[1]))
+    return labels
+
+
+def test_axes_say_what_they_count_and_logs_how_they_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = kept_labels(monkeypatch)
     case = report_case.results()
     leave_out_plot(report_curve.curve(), case)
     headline_plot(case)
@@ -100,9 +105,7 @@ def test_a_picture_of_logs_says_what_goes_with_ten_per_cent(
 
 def test_own_levels_and_slopes_count_what_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A level of 0.05 in a share is not 0.05 percentage points, and no unit is cut."""
-    labels: list[str] = []
-    keep = lambda axes, text, **more: labels.append(text)  # noqa: ARG005, E731
-    monkeypatch.setattr("matplotlib.axes.Axes.set_xlabel", keep)
+    labels = kept_labels(monkeypatch)
     case = told(report_case.results())
     level = GroupEffect("parent", "A", "level", 0.05, 0.01, 0.03, 0.07)
     first = replace(case.models[0], outcome="work", groups=(level,))

@@ -7,13 +7,8 @@ against that is refused or withdraws the causal reading (`rules`, `pretrends`).
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
-
 from data.errors import BadInput
 from models.design import Design
-from models.estimators.events.adoption import read_adoption
 from models.estimators.events.did2s import fit_did2s
 from models.estimators.events.event_study import fit_event_study
 from models.estimators.events.group_time import fit_group_time
@@ -37,6 +32,4 @@ def fit(design: Design, spec: ModelSpec) -> ModelResult:
     for key, owner in OF_ONE.items():
         if key in spec.options and spec.estimator != owner:
             raise BadInput(key, f"is no key of {spec.estimator}", f"remove it, or use {owner!r}")
-    result = ESTIMATORS[spec.estimator](design, spec)
-    n_adopters = np.isfinite(read_adoption(design, spec).unit_cohorts()).sum()
-    return replace(result, fit={**result.fit, "n_adopters": float(n_adopters)})
+    return ESTIMATORS[spec.estimator](design, spec)

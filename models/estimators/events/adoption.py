@@ -51,6 +51,11 @@ class Adoption:
         cohorts[self.design.unit] = self.cohort
         return cohorts
 
+    @property
+    def n_adopters(self) -> float:
+        """How many units adopt in the sample."""
+        return float(np.isfinite(self.unit_cohorts()).sum())
+
 
 def read_adoption(design: Design, spec: ModelSpec) -> Adoption:
     """Cohorts from the column that option `cohort` names; missing, 0 or inf means never.

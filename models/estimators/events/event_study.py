@@ -57,9 +57,8 @@ def fit_event_study(design: Design, spec: ModelSpec) -> ModelResult:
         adoption.events, *_variance(linear, wide, spec.inference, measured, len(adoption.events))
     )
     warnings = (*adoption.warnings, *dropped, *cautions, *worries)
-    result = report(
-        linear, wide, spec, fit_statistics(linear, "r2_within"), (*path, *tests), warnings, measured
-    )
+    figures = {**fit_statistics(linear, "r2_within"), "n_adopters": adoption.n_adopters}
+    result = report(linear, wide, spec, figures, (*path, *tests), warnings, measured)
     return _with_average(result, linear, wide, spec, adoption.events)
 
 

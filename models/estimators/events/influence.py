@@ -61,7 +61,7 @@ def influence_result(
         n_instruments=None,
         inference=inference_used(spec, measured),
         terms=terms_of(found.terms, found.estimate, measured),
-        fit={},
+        fit={"n_adopters": adoption.n_adopters},
         tests=(*path, *tests),
         warnings=(*adoption.warnings, *warnings, *worries),
         effects=spec.effects or ("unit", "time"),
